@@ -1,0 +1,159 @@
+"""From the head of an execution and its journal to the row that is stored, whether it ended or was cut off."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from .journal import ENTRY_SPAN, FUNCTION_SPAN, Journal, quote
+from .row import ExecutionRow, Kind, encode
+
+EMPTY_OBJECT = b"{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What the master knows of an execution before a worker runs it. Nothing in here is secret: it is all recorded.
+
+    `started_us` is wall time since 1970, `monotonic_us` the same instant on CLOCK_MONOTONIC, which all processes of a
+    machine share. `entry_us` is how long the gateway (or the queue) took, `decisions` what it decided. `request` is
+    {"method", "url", "path", "headers", "params", "query"} with secrets redacted.
+    """
+
+    kind: Kind
+    parent: str | None
+    replay_of: str | None
+    tenant: str | None
+    method: str
+    path: str
+    route: str
+    function: str
+    version: str
+    seed: str
+    started_us: int
+    monotonic_us: int
+    entry_us: int
+    decisions: Mapping[str, Any]
+    request: Mapping[str, Any]
+    traceparent: str | None
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(self)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Head:
+        return cls(**orjson.loads(text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an execution ended. `error` and `output` are JSON text; times are µs since the start."""
+
+    status: int
+    error: bytes | None
+    output: bytes | None
+    function_start_us: int
+    end_us: int
+
+
+def uuid_bytes(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(text.replace("-", ""))
+
+
+def uuid_text(value: bytes) -> str:
+    text = value.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def recorded_body(body: bytes | None, cap: int) -> bytes | None:
+    """A request body as JSON text: itself when it is JSON, else {"$text": ...}, else {"$base64": ...}."""
+    if not body:
+        return None
+    if len(body) > cap:
+        return b'{"$truncated":%d}' % len(body)
+    try:
+        orjson.loads(body)
+        if not body.lstrip().startswith(b'{"$'):  # a body that looks like one of our wrappings is wrapped itself
+            return body
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return orjson.dumps({"$text": body.decode()})
+    except UnicodeDecodeError:
+        return orjson.dumps({"$base64": base64.b64encode(body).decode()})
+
+
+def original_body(recorded: bytes | None) -> bytes | None:
+    """The inverse of `recorded_body`.
+
+    Raises ValueError when the body was larger than the record's cap, so that nothing but its size is known.
+    """
+    if recorded is None or not recorded.startswith(b'{"$'):
+        return recorded
+    wrapped = orjson.loads(recorded)
+    if "$truncated" in wrapped:
+        raise ValueError(f"the body of {wrapped['$truncated']} bytes was too large to be recorded")
+    return str(wrapped["$text"]).encode() if "$text" in wrapped else base64.b64decode(wrapped["$base64"])
+
+
+def row(request_id: bytes, head: Head, body: bytes | None, journal: Journal, ending: Ending) -> bytes:
+    """The execution's row, encoded. `body` is what `recorded_body` gave."""
+    entry_kind = "queue" if head.kind == "job" else "gateway"
+    entry = _root(ENTRY_SPAN, entry_kind, entry_kind, 0, head.entry_us, True, orjson.dumps(head.decisions))
+    function = _root(
+        FUNCTION_SPAN,
+        "function",
+        head.function,
+        ending.function_start_us,
+        ending.end_us - ending.function_start_us,
+        ending.status < 500,
+        EMPTY_OBJECT,
+    )
+    return encode(
+        ExecutionRow(
+            request_id=request_id,
+            parent_request_id=uuid_bytes(head.parent),
+            replay_of=uuid_bytes(head.replay_of),
+            kind=head.kind,
+            tenant=head.tenant,
+            method=head.method,
+            path=head.path,
+            route=head.route,
+            function=head.function,
+            code_version=head.version,
+            status=ending.status,
+            error=ending.error,
+            started_us=head.started_us,
+            duration_us=ending.end_us,
+            seed=bytes.fromhex(head.seed),
+            request=orjson.dumps(head.request),
+            input=body,
+            output=ending.output,
+            spans=journal.spans_json(entry, function),
+            logs=journal.logs_json(),
+        )
+    )
+
+
+def error_json(code: str, message: str, **more: Any) -> bytes:
+    """The error column: {"code", "message"} and what else is known, such as "source" and "stack"."""
+    return orjson.dumps({"code": code, "message": message, **{key: value for key, value in more.items() if value}})
+
+
+def _root(id: int, kind: str, label: str, start_us: int, duration_us: int, ok: bool, attributes: bytes) -> bytes:
+    return b'{"id":%d,"parent":0,"seq":%d,"kind":"%b","name":%b,"op":"%b","start_us":%d,"duration_us":%d,' % (
+        id,
+        id,
+        kind.encode(),
+        quote(label),
+        kind.encode(),
+        start_us,
+        max(0, duration_us),
+    ) + b'"status":"%b","input":null,"output":null,"attributes":%b,"settled":0}' % (
+        b"ok" if ok else b"error",
+        attributes,
+    )
