@@ -1,0 +1,163 @@
+// `ctx`: everything a function can do. Bound to its execution (and span) by closure, never to "whoever runs now".
+import { call, parentOf } from "./calls.js";
+import { emit, encode, FluxError } from "./execution.js";
+import { freeze, jsonStringify, NativePromise } from "./primordials.js";
+import { uuid } from "./random.js";
+import { fetchFrom } from "./web/fetch.js";
+import { Headers } from "./web/headers.js";
+
+const transactionOf = (tx) => (tx === null ? undefined : tx);
+
+class Table {
+  #call;
+  #name;
+  #tx;
+  constructor(call, name, tx) {
+    this.#call = call;
+    this.#name = name;
+    this.#tx = tx;
+  }
+  #send(op, args) {
+    return this.#call("db." + op, { table: this.#name, ...args, tx: transactionOf(this.#tx) });
+  }
+  find(where, options) { return this.#send("find", { where, ...options }); }
+  findOne(where, options) { return this.#send("findOne", { where, ...options }); }
+  findById(id) { return this.#send("findById", { id }); }
+  insert(data) { return this.#send("insert", { data }); }
+  insertMany(data) { return this.#send("insertMany", { data }); }
+  update(where, data) { return this.#send("update", { where, data }); }
+  upsert(data, options) { return this.#send("upsert", { data, ...options }); }
+  delete(where) { return this.#send("delete", { where }); }
+  count(where) { return this.#send("count", { where }); }
+}
+
+/** Properties that are no table: what the language itself asks any object for, so that a `db` can be awaited or logged. */
+const NO_TABLE = new Set(["then", "toJSON", "constructor", "prototype", "__proto__"]);
+
+function tablesOver(base, call, tx) {
+  const tables = new Map();
+  return new Proxy(freeze(base), {
+    get(target, name) {
+      if (typeof name === "symbol" || NO_TABLE.has(name)) return undefined;
+      const own = target[name];
+      if (own !== undefined) return own;
+      let table = tables.get(name);
+      if (table === undefined) tables.set(name, table = new Table(call, name, tx));
+      return table;
+    },
+  });
+}
+
+const sqlCall = (call, tx) => (text, params = []) => call("db.sql", { text, params, tx: transactionOf(tx) });
+
+const queueOver = (call, tx) => freeze({
+  push: (name, payload = null, options = {}) =>
+    call("queue.push", { ...options, function: name, payload, tx: transactionOf(tx) }),
+});
+
+async function transaction(call, work) {
+  const { tx } = await call("db.begin", {});
+  let result;
+  try {
+    result = await work(tablesOver({ __proto__: null, sql: sqlCall(call, tx), queue: queueOver(call, tx) }, call, tx));
+  } catch (error) {
+    // The first error is the one to report; a rollback that fails ends with its connection.
+    await call("db.rollback", { tx }).catch(() => {});
+    throw error;
+  }
+  await call("db.commit", { tx });
+  return result;
+}
+
+async function traced(execution, span, name, work) {
+  const id = ++execution.ids;
+  emit(execution, id, parentOf(execution, span), "~open", encode(String(name)));
+  const open = execution.spans ??= [];
+  open.push(id);
+  let ok = false;
+  try {
+    const result = await work(new Context(execution, id));
+    ok = true;
+    return result;
+  } finally {
+    open.splice(open.indexOf(id), 1);
+    emit(execution, id, 0, ok ? "~close" : "~close!", "null");
+  }
+}
+
+function logLine(execution, level, message, fields) {
+  const entry = { message: typeof message === "string" ? message : encode(message) };
+  if (fields !== undefined) entry.fields = fields;
+  emit(execution, 0, 0, "~log." + level, encode(entry));
+}
+
+export class Context {
+  #execution;
+  #span;
+  #made = {};
+
+  constructor(execution, span) {
+    this.#execution = execution;
+    this.#span = span;
+  }
+
+  /** Makes a part of ctx at its first use: most functions use few. */
+  #part(name, make) {
+    return this.#made[name] ??= make(this.#execution, (op, args) => call(this.#execution, this.#span, op, args));
+  }
+
+  get db() {
+    return this.#part("db", (_, call) =>
+      tablesOver({ __proto__: null, sql: sqlCall(call, null), transaction: (work) => transaction(call, work) }, call, null));
+  }
+  get queue() { return this.#part("queue", (_, call) => queueOver(call, null)); }
+  get secrets() { return this.#part("secrets", (_, call) => freeze({ get: (name) => call("secrets.get", { name: String(name) }) })); }
+  get function() {
+    return this.#part("function", (_, call) => freeze({ invoke: (name, input = null) => call("invoke", { function: name, input }) }));
+  }
+  get fetch() {
+    return this.#part("fetch", (execution) => (input, init) => fetchFrom(execution, this.#span, input, init));
+  }
+  get sleep() { return this.#part("sleep", (_, call) => (ms) => call("sleep", { ms: Number(ms) || 0 })); }
+  get uuid() { return this.#part("uuid", (execution) => () => uuid(execution)); }
+  get log() {
+    return this.#part("log", (execution) => freeze({
+      debug: (message, fields) => logLine(execution, "debug", message, fields),
+      info: (message, fields) => logLine(execution, "info", message, fields),
+      warn: (message, fields) => logLine(execution, "warn", message, fields),
+      error: (message, fields) => logLine(execution, "error", message, fields),
+    }));
+  }
+  get trace() {
+    return this.#part("trace", (execution) => freeze({ span: (name, work) => traced(execution, this.#span, name, work) }));
+  }
+  get redact() {
+    return this.#part("redact", (execution) => (value) => {
+      emit(execution, 0, 0, "~redact", jsonStringify(value) ?? "null");
+      return value;
+    });
+  }
+  get error() { return makeError; }
+  /** For fetch-style routers that hand work to the platform: it is waited for before the response is sent. */
+  get waitUntil() {
+    return this.#part("waitUntil", (execution) => (promise) => {
+      (execution.waits ??= []).push(NativePromise.resolve(promise));
+    });
+  }
+  get passThroughOnException() { return () => {}; }
+
+  get headers() { return this.#part("headers", (execution) => new Headers(execution.context.headers)); }
+  get env() { return this.#execution.context.env; }
+  get user() { return this.#execution.context.user; }
+  get tenant() { return this.#execution.context.tenant; }
+  get requestId() { return this.#execution.context.requestId; }
+  get functionName() { return this.#execution.context.functionName; }
+  get replay() { return this.#execution.context.replay; }
+}
+
+function makeError(status, code, message) {
+  const error = new FluxError(status, code, message === undefined ? code : message);
+  if (NativeErrorCapture) NativeErrorCapture(error, makeError);
+  return error;
+}
+const NativeErrorCapture = Error.captureStackTrace;
