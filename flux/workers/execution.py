@@ -1,0 +1,249 @@
+"""One execution in a worker: what the isolate says goes into the journal and to the host, and back.
+
+An execution is `running` until its handler settles, then `settling` until the host calls that it did not await are
+answered, then `ended`; a limit or a lost isolate ends it at once. Whatever the host (the world, or a record), calls
+pass through here once, so recording is written once. The row is in shared memory before the caller gets the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import orjson
+
+from ..errors import FluxError, Timeout
+from ..record.execution import Ending, Head, error_json, recorded_body, row, uuid_text
+from ..record.journal import FIRST_CALL, Journal
+from ..record.redaction import record_headers
+from .failure import Failure, from_flux_error
+from .isolate.isolate import Isolate
+
+# Journal numbers 1 and 2 are the gateway's and the function's own spans; the isolate counts its calls from 1.
+OFFSET = FIRST_CALL - 1
+REDACTED = b"[redacted]"
+
+Write = Callable[[bytes], None]
+
+
+class Host(Protocol):
+    """Answers the host calls of one execution; gives each answer to `Execution.settle`."""
+
+    def call(self, id: int, op: str, args: bytes, parsed: Any) -> None: ...
+
+    def cancel(self, id: int) -> None: ...
+
+    @property
+    def busy(self) -> bool:
+        """True while calls are unanswered for which the end of the execution has to wait."""
+        ...
+
+    def when_settled(self, then: Callable[[], None]) -> None:
+        """Calls `then` once, as soon as no longer busy."""
+        ...
+
+    @property
+    def holds_nothing(self) -> bool:
+        """True when `close` has nothing to do, which spares the common execution a task."""
+        ...
+
+    async def close(self) -> None:
+        """Gives back everything held for the execution; idempotent."""
+        ...
+
+
+class Execution:
+    """`write` puts a journal entry into shared memory; `ended` is called once, with the answer for the caller."""
+
+    __slots__ = (
+        "_clock_us",
+        "_deadline",
+        "_ended",
+        "_function_start_us",
+        "_redactions",
+        "_write",
+        "body",
+        "head",
+        "host",
+        "isolate",
+        "journal",
+        "number",
+        "over",
+        "request_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        request_id: bytes,
+        head: Head,
+        body: bytes | None,
+        cap: int,
+        write: Write | None,
+        ended: Callable[[Execution, int, bytes, bytes, bytes | None], None],
+    ) -> None:
+        self.number = number
+        self.request_id = request_id
+        self.head = head
+        self.journal = Journal(cap)
+        self.isolate: Isolate | None = None
+        self.host: Host | None = None
+        self.over = False
+        self.body = recorded_body(body, cap) if write else None
+        self._write = write
+        self._ended = ended
+        self._redactions: list[bytes] = []
+        self._function_start_us = 0
+        self._clock_us = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def now_us(self) -> int:
+        """µs since the execution's start, on the clock that all processes share."""
+        return time.monotonic_ns() // 1000 - self.head.monotonic_us
+
+    def start(
+        self, isolate: Isolate, host: Host, *, clock_us: int, body: bytes | None, request: bytes, context: bytes
+    ) -> None:
+        """`clock_us` is what the function takes for the time of its start: now, or when the record was made."""
+        self.isolate = isolate
+        self.host = host
+        self._clock_us = clock_us
+        self._function_start_us = self.now_us()
+        isolate.start(
+            self.number,
+            started_us=clock_us,
+            seed=bytes.fromhex(self.head.seed),
+            request=request,
+            body=body,
+            context=context,
+        )
+
+    def limit(self, loop: asyncio.AbstractEventLoop, wall_ms: int) -> None:
+        """Ends the execution with TIMEOUT when it has not ended `wall_ms` from now."""
+        self._deadline = loop.call_later(wall_ms / 1000, self.fail_with, Timeout())
+
+    def unrecorded(self) -> None:
+        """There is no room for a record of this execution: nothing of it is written."""
+        self._write = None
+
+    # What the isolate says.
+
+    def called(self, id: int, parent: int, op: str, args: bytes) -> None:
+        assert self.host is not None
+        parsed = parse(args)
+        if self._write:
+            entry = self.journal.call(
+                id + OFFSET, parent and parent + OFFSET, op, self._clean_call(op, args, parsed), parsed, self.now_us()
+            )
+            self._write(entry)
+        self.host.call(id, op, args, parsed)
+
+    def settle(self, id: int, ok: bool, result: bytes, *, at_us: int | None = None, secret: bool = False) -> None:
+        """The host has the answer of call `id`. `at_us` is given on replay; `secret` results are not recorded."""
+        if self.over or self.isolate is None:
+            return
+        at_us = self.now_us() if at_us is None else at_us
+        if secret and ok:
+            self.redact(result)
+        if self._write:
+            self._write(self.journal.answer(id + OFFSET, ok, self._clean(result), at_us))
+        self.isolate.answer(self.number, id, clock_us=self._clock_us + at_us, ok=ok, payload=result)
+
+    def span_opened(self, id: int, parent: int, label: str) -> None:
+        if self._write:
+            self._write(self.journal.open_span(id + OFFSET, parent and parent + OFFSET, label, self.now_us()))
+
+    def span_closed(self, id: int, ok: bool) -> None:
+        if self._write:
+            self._write(self.journal.close_span(id + OFFSET, ok, self.now_us()))
+
+    def logged(self, level: str, payload: bytes) -> None:
+        if self._write:
+            self._write(self.journal.log(level, self._clean(payload), self.now_us()))
+
+    def redact(self, value: bytes) -> None:
+        """From now on this value (JSON text) does not reach the record, wherever it turns up."""
+        text = value[1:-1] if value.startswith(b'"') else value
+        if len(text) >= 4 and text not in self._redactions:  # shorter ones would blot out unrelated text
+            self._redactions.append(text)
+
+    def done(self, kind: str, payload: bytes) -> None:
+        """The handler has settled well; calls that it made and did not await are waited for."""
+        self._after_calls(lambda: self._succeed(kind, payload))
+
+    def failed(self, failure: Failure) -> None:
+        self._after_calls(lambda: self.fail(failure))
+
+    def fail(self, failure: Failure) -> None:
+        """Ends the execution with an error, now."""
+        body = orjson.dumps(failure.response(uuid_text(self.request_id)))
+        headers = orjson.dumps(list(failure.headers.items())) if failure.headers else b""
+        self.end(failure.status, headers, body, None, error_json(failure.code, failure.message, **failure.details))
+
+    def fail_with(self, error: FluxError) -> None:
+        self.fail(from_flux_error(error))
+
+    def end(self, status: int, headers: bytes, body: bytes, output: bytes | None, error: bytes | None) -> None:
+        """Encodes the row and hands it over with the answer; later events of this execution are ignored."""
+        if self.over:
+            return
+        self.over = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self.isolate is not None:
+            self.isolate.abandon(self.number)
+        self._ended(self, status, headers, body, self._row(status, output, error) if self._write else None)
+
+    def _row(self, status: int, output: bytes | None, error: bytes | None) -> bytes:
+        ending = Ending(
+            status=status,
+            error=self._clean(error) if error else None,
+            output=self._clean(self.journal.capped(output)) if output else None,
+            function_start_us=self._function_start_us,
+            end_us=self.now_us(),
+        )
+        body = self._clean(self.body) if self.body else None
+        return row(self.request_id, self.head, body, self.journal, ending)
+
+    def _succeed(self, kind: str, payload: bytes) -> None:
+        if kind == "response":
+            response = parse(payload)
+            headers = orjson.dumps(response.get("headers", []))
+            self.end(response["status"], headers, response_body(response), payload, None)
+        else:
+            self.end(200, b"", payload, payload, None)
+
+    def _after_calls(self, then: Callable[[], None]) -> None:
+        if self.host is None or not self.host.busy:
+            then()
+        else:
+            self.host.when_settled(then)
+
+    def _clean(self, text: bytes) -> bytes:
+        for value in self._redactions:
+            text = text.replace(value, REDACTED)
+        return text
+
+    def _clean_call(self, op: str, args: bytes, parsed: Any) -> bytes:
+        if op == "fetch" and isinstance(parsed, dict) and parsed.get("headers"):
+            args = orjson.dumps({**parsed, "headers": record_headers(parsed["headers"])})
+        return self._clean(args)
+
+
+def parse(args: bytes) -> Any:
+    """JSON from the isolate; it may hold lone surrogates, which orjson refuses and the standard library takes."""
+    try:
+        return orjson.loads(args)
+    except orjson.JSONDecodeError:
+        return json.loads(args)
+
+
+def response_body(response: dict[str, Any]) -> bytes:
+    if "body_base64" in response:
+        return base64.b64decode(response["body_base64"])
+    return str(response.get("body") or "").encode("utf-8", "replace")

@@ -1,0 +1,101 @@
+"""One statement, or a few, on a connection of the worker's pool.
+
+What may be tried again: getting a connection (nothing has been sent yet, so a restart of Postgres is waited out for a
+while), and once more a read whose connection broke. Never a write: its outcome is unknown, and the caller must know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from asyncpg import InterfaceError, PostgresError, Record
+from asyncpg.pool import PoolConnectionProxy
+
+from flux.store.pool import mark_dirty
+
+from .database_errors import is_lost, translate
+from .failure import HostError
+from .values import set_codecs
+
+if TYPE_CHECKING:
+    from .scope import Services
+
+Session: TypeAlias = "PoolConnectionProxy[Record]"
+T = TypeVar("T")
+
+# A call that found no connection for so long meets a pool that is exhausted, or a Postgres that is not coming back
+# soon; it stays well below the default wall limit, so that the function can still answer something.
+ACQUIRE_TIMEOUT_S = 5.0
+# Postgres restarts in about a second: often enough to notice, seldom enough not to hinder it.
+RECONNECT_PAUSE_S = 0.1
+
+# All that asyncpg raises for a statement: from the server, of its own, from the socket, from converting values.
+FAILURES = (PostgresError, InterfaceError, OSError, ValueError, OverflowError)
+
+
+async def acquire(services: Services) -> Session:
+    """A connection of the pool. Raises 503 DATABASE_BUSY, or DATABASE_UNAVAILABLE when Postgres does not answer."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + ACQUIRE_TIMEOUT_S
+    while True:
+        left = deadline - loop.time()
+        try:
+            # Not acquire(timeout=...): that costs a task of its own, a tenth of a whole findOne.
+            async with asyncio.timeout(max(left, RECONNECT_PAUSE_S)):
+                return await _prepared(services, await services.pool.acquire())
+        except TimeoutError:
+            raise HostError(
+                "DATABASE_BUSY",
+                503,
+                f"No database connection became free within {ACQUIRE_TIMEOUT_S:g} s (database.pool_size).",
+                {"retryable": True},
+            ) from None
+        except (PostgresError, InterfaceError, OSError) as error:
+            if not is_lost(error):
+                raise translate(error) from error
+            if left <= RECONNECT_PAUSE_S:
+                raise HostError(
+                    "DATABASE_UNAVAILABLE", 503, "The database does not answer.", {"retryable": True}
+                ) from error
+            await asyncio.sleep(RECONNECT_PAUSE_S)
+
+
+async def _prepared(services: Services, connection: Session) -> Session:
+    """Gives a connection that is new its codecs. Known by its backend's number, which is its own until it closes."""
+    backend = connection.get_server_pid()
+    if backend not in services.prepared:
+        await set_codecs(connection)
+        connection.add_termination_listener(lambda _: services.prepared.discard(backend))
+        services.prepared.add(backend)
+    return connection
+
+
+async def release(services: Services, connection: Session, *, leaves_state: bool = False) -> None:
+    """Gives it back, with `leaves_state` only after a reset; what breaks meanwhile the pool replaces."""
+    with contextlib.suppress(*FAILURES):
+        if leaves_state and not connection.is_closed():
+            mark_dirty(connection)
+            await connection.execute("DISCARD TEMP")
+    with contextlib.suppress(*FAILURES):
+        await services.pool.release(connection)
+
+
+async def run(
+    services: Services, work: Callable[[Session], Awaitable[T]], *, read: bool, leaves_state: bool = False
+) -> T:
+    """`work` on a connection of its own. Host errors as `translate` says; other exceptions pass through."""
+    retries = 1 if read else 0
+    while True:
+        connection = await acquire(services)
+        try:
+            return await work(connection)
+        except FAILURES as error:
+            if retries and is_lost(error):
+                retries -= 1
+                continue
+            raise translate(error) from error
+        finally:
+            await release(services, connection, leaves_state=leaves_state)

@@ -1,0 +1,137 @@
+"""Values of host calls as asyncpg wants them, type by type. Each raises ValueError saying what is expected. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+from asyncpg.pgproto.pgproto import UUID
+
+Encode = Callable[[Any], Any]
+
+INFINITY, MINUS_INFINITY = "infinity", "-infinity"
+
+_DIGITS = re.compile(r"[+-]?[0-9]{1,40}")
+_FLOAT_NAMES = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+def integer(bits: int, *, signed: bool = True) -> Encode:
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+    def encode(value: Any) -> int:
+        if (isinstance(value, str) and _DIGITS.fullmatch(value)) or (isinstance(value, float) and value.is_integer()):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValueError("expected a whole number")
+        if not low <= value <= high:
+            raise ValueError(f"expected a whole number from {low} to {high}")
+        return value
+
+    return encode
+
+
+def real(value: Any) -> float:
+    if isinstance(value, str) and value in _FLOAT_NAMES:
+        return _FLOAT_NAMES[value]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError("expected a number")
+    return float(value)
+
+
+def decimal(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("expected a number, or a string that is one")
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError("expected a number, or a string that is one") from None
+
+
+def boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("expected true or false")
+    return value
+
+
+def string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a string")
+    return value
+
+
+def uuid(value: Any) -> UUID:
+    try:
+        return UUID(string(value))
+    except ValueError:
+        raise ValueError("expected a UUID") from None
+
+
+def _instant(value: Any, expected: str) -> datetime:
+    if value == INFINITY:
+        return datetime.max
+    if value == MINUS_INFINITY:
+        return datetime.min
+    try:
+        return datetime.fromisoformat(string(value))
+    except ValueError:
+        raise ValueError(expected) from None
+
+
+def timestamptz(value: Any) -> datetime:
+    found = _instant(value, 'expected a time in ISO 8601, such as "2026-11-22T10:25:00Z"')
+    if found.tzinfo is None and datetime.min < found < datetime.max:
+        return found.replace(tzinfo=UTC)
+    return found
+
+
+def timestamp(value: Any) -> datetime:
+    found = _instant(value, 'expected a time in ISO 8601, such as "2026-11-22T10:25:00"')
+    # A Date's toJSON() ends in Z: the same wall clock in UTC is what is meant.
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+
+
+def day(value: Any) -> date:
+    if value in (INFINITY, MINUS_INFINITY):
+        return date.max if value == INFINITY else date.min
+    try:
+        return date.fromisoformat(string(value).partition("T")[0])
+    except ValueError:
+        raise ValueError('expected a date, such as "2026-11-22"') from None
+
+
+def time_of_day(value: Any) -> time:
+    try:
+        return time.fromisoformat(string(value))
+    except ValueError:
+        raise ValueError('expected a time of day, such as "10:25:00"') from None
+
+
+def octets(value: Any) -> bytes:
+    try:
+        return base64.b64decode(string(value), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("expected bytes in base64") from None
+
+
+def json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def each(encode: Encode, *, flat: bool) -> Encode:
+    """Arrays: of any depth, but not where an inner array is itself a value (JSON)."""
+
+    def elements(value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise ValueError("expected an array")
+        return [
+            None if entry is None else elements(entry) if not flat and isinstance(entry, list) else encode(entry)
+            for entry in value
+        ]
+
+    return elements

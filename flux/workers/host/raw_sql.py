@@ -1,0 +1,79 @@
+"""What a raw SQL text is, as far as the host must know before it runs it. Pure.
+
+This guards the pool, not the database: a function owns its team's database. What must not happen is that one
+execution's BEGIN, SET, LISTEN or DEALLOCATE is found on the connection by the next one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .failure import HostError
+
+MAX_LENGTH = 256 * 1024  # longer statements carry data in their text, which belongs into parameters
+
+# Session-wide commands, and COPY, which speaks another protocol. asyncpg sends one statement per text, so the first
+# word tells.
+_REFUSED = {
+    **dict.fromkeys(
+        ("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"), "use ctx.db.transaction"
+    ),
+    **dict.fromkeys(("PREPARE", "EXECUTE", "DEALLOCATE"), "statements are prepared and kept for you"),
+    **dict.fromkeys(("LISTEN", "UNLISTEN"), "the connection is not yours when a notification comes"),
+    **dict.fromkeys(("DECLARE", "FETCH", "MOVE", "CLOSE"), "use limit and offset, or a key to continue from"),
+    "COPY": "use insertMany, or a select",
+    "DISCARD": "the connection is kept clean for you",
+    "LOAD": "libraries are loaded by the server's settings",
+}
+
+# What these leave behind on the connection must be undone before another execution gets it.
+_CLEAN = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE", "EXPLAIN", "SHOW"))
+_SESSION_FUNCTION = re.compile(r"set_config|advisory|dblink|setseed|\btemp(?:orary)?\b|pg_temp|\binto\b", re.IGNORECASE)
+_INSERT_INTO = re.compile(r"\b(?:insert|merge)\s+into\b", re.IGNORECASE)
+
+_LEADING = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|\()*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Nature:
+    """`keyword`: the first word, upper case. `leaves_state`: the session may be changed afterwards."""
+
+    keyword: str
+    leaves_state: bool
+
+
+@lru_cache(maxsize=1024)
+def inspect(text: str) -> Nature:
+    """Raises 400 INVALID_SQL for an empty text, STATEMENT_REFUSED for what would not stay within the call."""
+    if len(text) > MAX_LENGTH:
+        raise HostError("INVALID_SQL", 400, f"The statement has {len(text)} characters; {MAX_LENGTH} are allowed.")
+    start = _skip(text)
+    match = re.compile(r"[A-Za-z_]+").match(text, start)
+    if match is None:
+        raise HostError("INVALID_SQL", 400, "The text does not start with an SQL statement.")
+    keyword = match[0].upper()
+    if keyword in _REFUSED:
+        raise HostError("STATEMENT_REFUSED", 400, f"{keyword} is not possible in ctx.db.sql: {_REFUSED[keyword]}.")
+    suspicious = _SESSION_FUNCTION.search(_INSERT_INTO.sub("", text)) is not None
+    return Nature(keyword=keyword, leaves_state=keyword not in _CLEAN or suspicious)
+
+
+def _skip(text: str) -> int:
+    """The position of the first word: after white space, comments (block comments nest) and opening parentheses."""
+    position = 0
+    while True:
+        match = _LEADING.match(text, position)
+        position = match.end() if match else position
+        if not text.startswith("/*", position):
+            return position
+        depth, position = 1, position + 2
+        while depth:
+            opening, closing = text.find("/*", position), text.find("*/", position)
+            if closing < 0:
+                return len(text)
+            if 0 <= opening < closing:
+                depth, position = depth + 1, opening + 2
+            else:
+                depth, position = depth - 1, closing + 2

@@ -1,0 +1,62 @@
+"""Which function answers which host call: the one table between the journal's vocabulary and the capabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from . import begin, db, fetch, invoke, queue, secrets, sql, time
+from .arguments import Args
+from .crypto import subtle
+from .failure import HostError, invalid, nearest
+from .scope import Scope
+
+Capability = Callable[[Scope, Args], Awaitable[bytes]]
+
+OPERATIONS: MappingProxyType[str, Capability] = MappingProxyType(
+    {
+        "db.find": db.find,
+        "db.findOne": db.find_one,
+        "db.findById": db.find_by_id,
+        "db.insert": db.insert,
+        "db.insertMany": db.insert_many,
+        "db.update": db.update,
+        "db.upsert": db.upsert,
+        "db.delete": db.delete,
+        "db.count": db.count,
+        "db.sql": sql.sql,
+        "db.begin": begin.begin,
+        "db.commit": begin.commit,
+        "db.rollback": begin.rollback,
+        "queue.push": queue.push,
+        "fetch": fetch.fetch,
+        "secrets.get": secrets.get,
+        "invoke": invoke.invoke,
+        "timer": time.wait,
+        "sleep": time.wait,
+        **{f"crypto.{name}": operation for name, operation in subtle.OPERATIONS.items()},
+    }
+)
+
+
+async def answer(scope: Scope, op: str, args: bytes) -> bytes:
+    """The result, as JSON, of one host call with JSON arguments. Raises FluxError, mostly HostError."""
+    try:
+        parsed = orjson.loads(args)
+    except orjson.JSONDecodeError as error:
+        raise invalid(f"The arguments of {op} are not valid JSON: {error}.") from None
+    return await perform(scope, op, parsed)
+
+
+async def perform(scope: Scope, op: str, args: Any) -> bytes:
+    """`answer` for arguments that have been parsed."""
+    capability = OPERATIONS.get(op)
+    if capability is None:
+        raise HostError("UNKNOWN_OPERATION", 400, f'There is no host call "{op}".' + nearest(op, OPERATIONS))
+    if not isinstance(args, dict):
+        raise invalid(f"The arguments of {op} must be an object.")
+    scope.require_open()
+    return await capability(scope, args)

@@ -1,0 +1,102 @@
+"""What the host calls of one worker (`Services`) and of one execution (`Scope`) share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flux.config import Settings
+from flux.manifest import FunctionSpec
+
+from .catalogue import Catalogue
+from .failure import HostError
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from .outbound import Outbound
+    from .transaction import Transaction
+
+# Computations of one worker that run beside its loop: more would take the CPU from the functions, not finish sooner.
+MAX_THREADS = 2
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Services:
+    """One per worker. `functions` answers all that are live, by name; `nudge` is called after jobs were committed."""
+
+    pool: asyncpg.Pool[asyncpg.Record]
+    settings: Settings
+    secrets: Mapping[str, str]
+    functions: Callable[[], Mapping[str, FunctionSpec]]
+    invoke: Callable[[Scope, str, bytes], Awaitable[bytes]]
+    nudge: Callable[[], None]
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    # Backends whose connection has its codecs (flux.workers.host.connection).
+    prepared: set[int] = field(default_factory=set)
+    threads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_THREADS))
+    _outbound: Outbound | None = None
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    @property
+    def outbound(self) -> Outbound:
+        """The HTTP client, opened by the first `fetch`: most workers never need it."""
+        if self._outbound is None:
+            from .outbound import Outbound
+
+            self._outbound = Outbound()
+        return self._outbound
+
+    def background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Runs `work` to its end, whatever becomes of the caller; `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen by whoever awaits it; nobody need
+
+    async def close(self) -> None:
+        """Waits for what runs in the background and closes the HTTP client. The pool belongs to who opened it."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._outbound is not None:
+            await self._outbound.close()
+            self._outbound = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Scope:
+    """One per execution. `request_id` is 16 bytes; `traceparent` goes out with every `fetch`."""
+
+    services: Services
+    spec: FunctionSpec
+    request_id: bytes
+    tenant: str | None = None
+    traceparent: str | None = None
+    transactions: dict[int, Transaction] = field(default_factory=dict)
+    closed: bool = False
+    _numbers: int = 0
+
+    def next_transaction(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def require_open(self) -> None:
+        if self.closed:
+            raise HostError("EXECUTION_ENDED", 500, "The execution has ended.")
+
+    async def close(self) -> None:
+        """Rolls back what is left open and gives the connections back. Idempotent; goes on when it is cancelled."""
+        self.closed = True
+        if not self.transactions:
+            return
+        outermost = [entry for entry in self.transactions.values() if entry.outer is None]
+        self.transactions.clear()
+        work = [self.services.background(entry.abandon()) for entry in outermost if not entry.pinned.released]
+        if work:
+            await asyncio.shield(asyncio.gather(*work))

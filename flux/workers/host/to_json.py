@@ -1,0 +1,119 @@
+"""Values of Postgres as JSON, type by type, and whole rows as JSON text. Pure."""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from asyncpg import Range, Record
+
+from .from_json import INFINITY, MINUS_INFINITY
+
+Decode = Callable[[Any], Any]
+# By the result's column; columns that orjson can write as they are have none.
+Decoders = Sequence[tuple[str, Decode]]
+
+# What a JavaScript number holds exactly.
+MAX_SAFE_INTEGER = 2**53 - 1
+
+
+def bigint(value: int) -> int | str:
+    return value if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER else str(value)
+
+
+def double(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def single(value: float) -> float | str:
+    """The shortest number that is the same in single precision: 1.1, not 1.100000023841858."""
+    if not math.isfinite(value):
+        return double(value)
+    packed = struct.pack("f", value)
+    for digits in (6, 7, 8):
+        shorter = float(f"{value:.{digits}g}")
+        try:
+            if struct.pack("f", shorter) == packed:
+                return shorter
+        except OverflowError:  # rounded up past the largest single
+            continue
+    return value
+
+
+def instant(value: datetime) -> datetime | str:
+    if 1 < value.year < 9999:
+        return value
+    naive = value.replace(tzinfo=None)
+    return INFINITY if naive == datetime.max else MINUS_INFINITY if naive == datetime.min else value
+
+
+def day(value: date) -> date | str:
+    return INFINITY if value == date.max else MINUS_INFINITY if value == date.min else value
+
+
+def octets(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def each(decode: Decode) -> Decode:
+    def elements(value: list[Any]) -> list[Any]:
+        return [
+            None if entry is None else elements(entry) if isinstance(entry, list) else decode(entry) for entry in value
+        ]
+
+    return elements
+
+
+def range_text(value: Range[Any]) -> str:
+    """A range as Postgres writes it; bounds that are not plain numbers are quoted."""
+    if value.isempty:
+        return "empty"
+
+    def bound(limit: Any) -> str:
+        if limit is None:
+            return ""
+        return str(limit) if isinstance(limit, int | Decimal) else f'"{limit.isoformat()}"'
+
+    opening, closing = "[" if value.lower_inc else "(", "]" if value.upper_inc else ")"
+    return f"{opening}{bound(value.lower)},{bound(value.upper)}{closing}"
+
+
+def _other(value: Any) -> Any:
+    """What orjson cannot write: rows, and the odd types that raw SQL may return."""
+    if isinstance(value, Record):
+        return dict(value)
+    if isinstance(value, Range):
+        return range_text(value)
+    if isinstance(value, bytes):
+        return octets(value)
+    if isinstance(value, time):
+        return value.isoformat()
+    return str(value)
+
+
+_OPTIONS = orjson.OPT_UTC_Z
+
+
+def row(record: Record, decoders: Decoders) -> Any:
+    """One row, ready for `dumps`. `decoders` are by the column's name."""
+    if not decoders:
+        return record
+    values = dict(record)
+    for name, decode in decoders:
+        value = values[name]
+        if value is not None:
+            values[name] = decode(value)
+    return values
+
+
+def dumps(value: Any) -> bytes:
+    """A row, or a list of rows, as JSON."""
+    return orjson.dumps(value, default=_other, option=_OPTIONS)

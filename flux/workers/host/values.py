@@ -1,0 +1,84 @@
+"""How each type of Postgres travels between JSON and asyncpg, without loss.
+
+Types that asyncpg handles well go through its binary codecs; a `Codec` converts what JSON cannot say. All the others
+travel as Postgres' own text: those that `TEXT_TYPES` lists because the connection is told so, the rest (ranges,
+composites, types of extensions) by a cast in the statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from . import from_json, to_json
+
+if TYPE_CHECKING:
+    from .connection import Session
+
+Convert = Callable[[Any], Any]
+
+TEXT_TYPES = (
+    *("interval", "inet", "cidr", "bit", "varbit"),
+    *("point", "line", "lseg", "box", "path", "polygon", "circle"),
+)
+JSON_TYPES = ("json", "jsonb")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Codec:
+    """How one type travels. `encode` raises ValueError saying what is expected; neither function ever gets None.
+
+    `cast`: the statement must cast between the type, named `sql`, and text. `array`: the values are lists.
+    """
+
+    sql: str
+    encode: Convert
+    decode: Convert | None
+    cast: bool = False
+    array: bool = False
+
+
+async def set_codecs(connection: Session) -> None:
+    """Prepares a new connection; costs no round trip."""
+    for name in TEXT_TYPES:
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=str, format="text")
+    for name in JSON_TYPES:
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=orjson.Fragment, format="text")
+
+
+def codec(type_name: str, *, sql: str, array: bool = False) -> Codec:
+    """The codec of a type by its name in pg_type ('int4'; 'enum' for enumerations; unknown ones travel as text)."""
+    if type_name in _CODECS:
+        encode, decode = _CODECS[type_name]
+        cast = False
+    else:
+        encode, decode, cast = from_json.string, None, True
+    if array:
+        encode, decode = from_json.each(encode, flat=type_name in JSON_TYPES), decode and to_json.each(decode)
+    return Codec(sql=sql, encode=encode, decode=decode, cast=cast, array=array)
+
+
+_CODECS: dict[str, tuple[Convert, Convert | None]] = {
+    "int2": (from_json.integer(16), None),
+    "int4": (from_json.integer(32), None),
+    "int8": (from_json.integer(64), to_json.bigint),
+    "oid": (from_json.integer(32, signed=False), None),
+    "float4": (from_json.real, to_json.single),
+    "float8": (from_json.real, to_json.double),
+    "numeric": (from_json.decimal, str),
+    "bool": (from_json.boolean, None),
+    "uuid": (from_json.uuid, str),
+    "timestamptz": (from_json.timestamptz, to_json.instant),
+    "timestamp": (from_json.timestamp, to_json.instant),
+    "date": (from_json.day, to_json.day),
+    # Not left to orjson: 3.13.0 writes 00:00:00.010000 as 00:00:00.10000.
+    "time": (from_json.time_of_day, time.isoformat),
+    "timetz": (from_json.time_of_day, time.isoformat),
+    "bytea": (from_json.octets, to_json.octets),
+    **dict.fromkeys(JSON_TYPES, (from_json.json, None)),
+    **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext", "enum", *TEXT_TYPES), (from_json.string, None)),
+}
