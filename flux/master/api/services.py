@@ -1,0 +1,36 @@
+"""What the management API is given to work with; wired by `flux.master.serve`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flux.manifest import FunctionSpec, Manifest
+from flux.master.api.live import Live
+from flux.master.gateway.auth import KeyTable
+from flux.master.http.call import Result
+from flux.store.pool import Pool
+
+
+async def nothing() -> None:
+    """For a node whose record needs no flush."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiServices:
+    """Functions here raise FluxError, which becomes the response.
+
+    `invoke(spec, request_id, body)` runs a function as an execution of kind "invoke" with this ID (16 bytes).
+    `replay(execution)` takes what `flux.store.executions.get` returned and gives a `shapes.Replay`.
+    `flush` returns when what was answered before is stored, so that it can be found at once.
+    `keys_changed` is told of all valid keys after one was made or revoked.
+    """
+
+    pool: Pool
+    manifest: Callable[[], Manifest]
+    invoke: Callable[[FunctionSpec, bytes, bytes | None], Awaitable[Result]]
+    replay: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    keys_changed: Callable[[KeyTable], None]
+    live: Live
+    flush: Callable[[], Awaitable[None]] = nothing
