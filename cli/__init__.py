@@ -1,0 +1,1 @@
+"""The command line of Flux, installed as the package `flux_cli`."""
