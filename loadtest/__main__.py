@@ -1,0 +1,5 @@
+"""`python -m loadtest`."""
+
+from .commands import main
+
+main()

@@ -1,0 +1,1 @@
+"""The stacks that Flux is compared with, each written as a competent team would write it."""
