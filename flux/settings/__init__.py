@@ -1,0 +1,1 @@
+"""Settings: declared (`sections`), parsed (`values`), described (`reference`); `flux.config` loads them."""

@@ -1,0 +1,73 @@
+"""API keys: `flux_<id>_<secret>`. The secret is shown once; its SHA-256 is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flux.store.pool import Connection
+
+ALPHABET = string.ascii_letters + string.digits
+ID_LETTERS = 8
+# 40 letters out of 62 are 238 bits: nothing to gain from a slow hash, so a plain one keeps the check at microseconds.
+SECRET_LETTERS = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKey:
+    id: str
+    name: str
+    tenant: str | None
+    secret_sha256: bytes
+    created_at: datetime
+
+
+def find(text: str, keys: Mapping[str, ApiKey]) -> ApiKey | None:
+    """The key (of those loaded, by ID) that `text` is, or None. The secret is compared in constant time."""
+    prefix, _, rest = text.partition("_")
+    id_, _, secret = rest.partition("_")
+    key = keys.get(id_)
+    if prefix != "flux" or key is None:
+        return None
+    # A secret is ASCII; anything else must not raise.
+    digest = hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+    return key if hmac.compare_digest(digest, key.secret_sha256) else None
+
+
+async def create(conn: Connection, name: str, tenant: str | None = None) -> tuple[ApiKey, str]:
+    """Make a key; it and its text, which cannot be had again."""
+    id_, secret = _letters(ID_LETTERS), _letters(SECRET_LETTERS)
+    digest = hashlib.sha256(secret.encode()).digest()
+    created_at = await conn.fetchval(
+        "INSERT INTO flux.api_keys (id, name, tenant, secret_sha256) VALUES ($1, $2, $3, $4) RETURNING created_at",
+        id_,
+        name,
+        tenant,
+        digest,
+    )
+    key = ApiKey(id=id_, name=name, tenant=tenant, secret_sha256=digest, created_at=created_at)
+    return key, f"flux_{id_}_{secret}"
+
+
+async def revoke(conn: Connection, id_: str) -> bool:
+    """Make a key worthless; False when there is no such key or it already is."""
+    tag = await conn.execute("UPDATE flux.api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id_)
+    return tag == "UPDATE 1"
+
+
+async def load(conn: Connection) -> list[ApiKey]:
+    """All keys that are valid now, oldest first."""
+    rows = await conn.fetch(
+        "SELECT id, name, tenant, secret_sha256, created_at FROM flux.api_keys "
+        "WHERE revoked_at IS NULL ORDER BY created_at, id"
+    )
+    return [ApiKey(**row) for row in rows]
+
+
+def _letters(count: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(count))

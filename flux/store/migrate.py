@@ -1,0 +1,142 @@
+"""Numbered migrations, forward only: Flux's own (schema `flux`) and the project's.
+
+All that are missing are applied in one transaction under an advisory lock: nodes may start together, and a failure
+leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from flux.errors import ConfigError
+from flux.store.partitions import drop_expired, ensure_partitions
+from flux.store.pool import Connection
+
+__all__ = ["drop_expired", "ensure_partitions", "migrate", "migrate_project"]
+
+FOLDER = Path(__file__).parent / "migrations"
+# NULLS NOT DISTINCT, and the oldest release that its makers still maintain.
+OLDEST_POSTGRES = 15
+# "flux" in ASCII: no other program is likely to use it for an advisory lock.
+LOCK_KEY = 0x666C7578
+
+PREPARE = """
+CREATE SCHEMA IF NOT EXISTS flux;
+CREATE TABLE IF NOT EXISTS flux.migrations (
+    number int PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
+);
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migration:
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def read_folder(folder: Path) -> list[Migration]:
+    """The migrations of a folder in order; none when there is no such folder.
+
+    Raises ConfigError for a file that is not called NNNN_name.sql, and for a number used twice.
+    """
+    found: dict[int, Migration] = {}
+    for path in sorted(folder.glob("*.sql")):
+        match = re.fullmatch(r"(\d{4})_\w[\w.-]*\.sql", path.name)
+        if match is None:
+            raise ConfigError(f"{path}: name migrations NNNN_what_it_does.sql, for example 0001_users.sql.")
+        number = int(match[1])
+        if number in found:
+            raise ConfigError(f"{path}: number {match[1]} is already taken by {found[number].name}.")
+        found[number] = Migration(number=number, name=path.name, sql=path.read_text(encoding="utf-8"))
+    return [found[number] for number in sorted(found)]
+
+
+async def migrate(conn: Connection) -> list[str]:
+    """Bring schema `flux` up to this code's version; the names applied now.
+
+    Raises ConfigError when the server is older than PostgreSQL 15, the schema newer than this code, or the default
+    schema of the user is Flux's own.
+    """
+    major = conn.get_server_version().major
+    if major < OLDEST_POSTGRES:
+        raise ConfigError(f"This is PostgreSQL {major}; Flux needs {OLDEST_POSTGRES} or newer.")
+    known = read_folder(FOLDER)
+    async with conn.transaction():
+        await _lock(conn)
+        await conn.execute(PREPARE)
+        if await conn.fetchval("SELECT current_schema()") == "flux":
+            raise ConfigError(
+                "Tables without a schema would be made in schema flux, because this user is called flux: "
+                "run 'ALTER ROLE flux SET search_path = public', or connect as another user."
+            )
+        done = {row["number"] for row in await conn.fetch("SELECT number FROM flux.migrations")}
+        if newer := done - {migration.number for migration in known}:
+            raise ConfigError(
+                f"Schema flux is at version {max(newer)}, made by a newer Flux; this one knows {known[-1].number}. "
+                "Install the newer version again: migrations only go forward."
+            )
+        missing = [migration for migration in known if migration.number not in done]
+        for migration in missing:
+            await conn.execute(migration.sql)
+            await conn.execute(
+                "INSERT INTO flux.migrations (number, name) VALUES ($1, $2)", migration.number, migration.name
+            )
+    return [migration.name for migration in missing]
+
+
+async def migrate_project(conn: Connection, folder: Path) -> list[str]:
+    """Apply the project's `NNNN_name.sql` that were not applied yet; the names applied now.
+
+    Raises ConfigError, naming the file, when one fails, when one that was applied has changed since, or when one comes
+    before what was already applied (two branches that took the same numbers).
+    """
+    migrations = read_folder(folder)
+    async with conn.transaction():
+        await _lock(conn)
+        done = {
+            row["name"]: row["sha256"] for row in await conn.fetch("SELECT name, sha256 FROM flux.project_migrations")
+        }
+        missing = [migration for migration in migrations if migration.name not in done]
+        _check_project(folder, migrations, done)
+        for migration in missing:
+            try:
+                # A nested transaction, so that the error can be reported on a connection that still works.
+                async with conn.transaction():
+                    await conn.execute(migration.sql)
+            except asyncpg.PostgresError as error:
+                raise ConfigError(f"{folder / migration.name}{_line(migration.sql, error)}: {error}") from error
+            await conn.execute(
+                "INSERT INTO flux.project_migrations (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256
+            )
+    return [migration.name for migration in missing]
+
+
+def _check_project(folder: Path, migrations: list[Migration], done: dict[str, str]) -> None:
+    last = max(done, default="")
+    for migration in migrations:
+        if migration.name not in done and migration.name < last:
+            raise ConfigError(f"{folder / migration.name} comes before {last}, which is already applied: renumber it.")
+        if migration.name in done and migration.sha256 != done[migration.name]:
+            raise ConfigError(
+                f"{folder / migration.name} was changed after it was applied: undo that and write a new migration."
+            )
+
+
+def _line(sql: str, error: asyncpg.PostgresError) -> str:
+    """ ":<line>" of the error's position, or "" when the server gave none."""
+    position = getattr(error, "position", None)
+    return f":{sql.count(chr(10), 0, int(position)) + 1}" if position else ""
+
+
+async def _lock(conn: Connection) -> None:
+    await conn.execute(f"SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({LOCK_KEY})")

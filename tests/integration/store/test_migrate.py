@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from flux.errors import ConfigError
+from flux.store import embedded, migrate
+from flux.store.copy import copy_rows, copy_rows_once
+from flux.store.pool import Connection
+from tests.fixtures.postgres import installations
+
+from .rows import row
+
+ALL = [migration.name for migration in migrate.read_folder(migrate.FOLDER)]
+
+
+@pytest.fixture
+async def empty(empty_url: str) -> AsyncIterator[Connection]:
+    conn = await asyncpg.connect(empty_url)
+    yield conn
+    await conn.close()
+
+
+async def test_from_empty_and_again(empty: Connection) -> None:
+    assert await migrate.migrate(empty) == ALL
+    assert await migrate.migrate(empty) == []
+
+
+async def test_many_nodes_at_once(empty_url: str) -> None:
+    async def node() -> list[str]:
+        conn = await asyncpg.connect(empty_url)
+        try:
+            applied = await migrate.migrate(conn)
+            await migrate.ensure_partitions(conn, datetime.now(UTC).date())
+            return applied
+        finally:
+            await conn.close()
+
+    applied = await asyncio.gather(*(node() for _ in range(8)))
+    assert sorted(applied, key=len) == [[]] * 7 + [ALL]
+
+
+async def test_team_tables_are_left_alone(empty: Connection) -> None:
+    await empty.execute("CREATE TABLE jobs (mine int); CREATE TABLE executions (mine int)")
+    await migrate.migrate(empty)
+    assert await empty.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 2
+
+
+async def test_default_schema_must_not_be_ours(empty_url: str) -> None:
+    conn = await asyncpg.connect(empty_url, server_settings={"search_path": '"$user", public'})
+    try:
+        with pytest.raises(ConfigError, match="ALTER ROLE flux SET search_path"):
+            await migrate.migrate(conn)
+        assert await conn.fetchval("SELECT to_regnamespace('flux')") is None
+    finally:
+        await conn.close()
+
+
+async def test_newer_schema_is_refused(empty: Connection) -> None:
+    await migrate.migrate(empty)
+    await empty.execute("INSERT INTO flux.migrations (number, name) VALUES (9999, '9999_future.sql')")
+    with pytest.raises(ConfigError, match="version 9999, made by a newer Flux"):
+        await migrate.migrate(empty)
+
+
+@pytest.mark.parametrize("installation", installations(), ids=lambda installation: f"postgres-{installation.major}")
+async def test_every_supported_version(installation: embedded.Installation, tmp_path: Path) -> None:
+    server = embedded.start(tmp_path / "data", installation=installation)
+    try:
+        conn = await asyncpg.connect(server.url)
+        assert conn.get_server_version().major == installation.major
+        assert await migrate.migrate(conn) == ALL
+        await migrate.ensure_partitions(conn, datetime.now(UTC).date())
+        rows = [row(), row(path="\0"), row()]
+        assert len(await copy_rows(conn, rows)) == 1
+        assert len(await copy_rows_once(conn, rows)) == 1
+        assert await conn.fetchval("SELECT count(*) FROM flux.executions") == 2
+        await conn.close()
+    finally:
+        server.stop()
+
+
+async def test_project_migrations_in_order_once(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "0001_users.sql").write_text("CREATE TABLE users (id serial);")
+    (tmp_path / "0002_email.sql").write_text(
+        "ALTER TABLE users ADD email text;\nINSERT INTO users (email) VALUES ('a');"
+    )
+    assert await migrate.migrate_project(connection, tmp_path) == ["0001_users.sql", "0002_email.sql"]
+    assert await migrate.migrate_project(connection, tmp_path) == []
+    (tmp_path / "0003_more.sql").write_text("INSERT INTO users (email) VALUES ('b');")
+    assert await migrate.migrate_project(connection, tmp_path) == ["0003_more.sql"]
+    assert await connection.fetchval("SELECT count(*) FROM public.users") == 2
+
+
+async def test_project_without_migrations(connection: Connection, tmp_path: Path) -> None:
+    assert await migrate.migrate_project(connection, tmp_path / "migrations") == []
+
+
+async def test_project_migration_that_fails_leaves_nothing(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "0001_users.sql").write_text("CREATE TABLE users (id serial);")
+    (tmp_path / "0002_wrong.sql").write_text("CREATE TABLE orders ();\n\nCREATE TABEL typo ();")
+    with pytest.raises(ConfigError, match=r"0002_wrong\.sql:3: syntax error"):
+        await migrate.migrate_project(connection, tmp_path)
+    assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    assert await connection.fetchval("SELECT count(*) FROM flux.project_migrations") == 0
+
+
+async def test_project_migration_changed_or_out_of_order(connection: Connection, tmp_path: Path) -> None:
+    second = tmp_path / "0002_users.sql"
+    second.write_text("CREATE TABLE users (id serial);")
+    await migrate.migrate_project(connection, tmp_path)
+    (tmp_path / "0001_late.sql").write_text("SELECT 1;")
+    with pytest.raises(ConfigError, match=r"0001_late\.sql comes before 0002_users\.sql"):
+        await migrate.migrate_project(connection, tmp_path)
+    (tmp_path / "0001_late.sql").unlink()
+    second.write_text("CREATE TABLE users (id bigserial);")
+    with pytest.raises(ConfigError, match="was changed after it was applied"):
+        await migrate.migrate_project(connection, tmp_path)

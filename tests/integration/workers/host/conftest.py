@@ -1,0 +1,126 @@
+"""Host calls against a real Postgres.
+
+services    one worker's, on a pool of four
+scope       one execution's
+call        `await call("db.find", table="users")` gives the parsed result, or raises HostError
+tables      makes tables from SQL
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from flux import config
+from flux.manifest import FunctionSpec
+from flux.store.pool import Connection, Pool
+from flux.workers.host.registry import answer
+from flux.workers.host.scope import Scope, Services
+
+Call = Callable[..., Awaitable[Any]]
+Tables = Callable[[str], Awaitable[None]]
+
+
+@dataclass
+class World:
+    """What the worker around the host calls saw."""
+
+    nudges: int = 0
+    invoked: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def nudge(self) -> None:
+        self.nudges += 1
+
+    async def invoke(self, scope: Scope, function: str, payload: bytes) -> bytes:
+        self.invoked.append((function, payload))
+        return payload
+
+
+def spec(name: str, **more: Any) -> FunctionSpec:
+    return FunctionSpec(name=name, version="0" * 64, source=f"{name}.ts", routes=(), **more)
+
+
+@pytest.fixture
+async def database_url(database_url: str) -> str:
+    """As a team's database is: its tables lie in `public`, whatever the role is called ("$user" is `flux` here)."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public', current_database()); END $$"
+        )
+    finally:
+        await connection.close()
+    return database_url
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+async def services(pool: Pool, world: World, tmp_path: Path) -> AsyncIterator[Services]:
+    functions = {"caller": spec("caller"), "send_welcome": spec("send_welcome", max_attempts=3)}
+    services = Services(
+        pool=pool,
+        settings=config.load(tmp_path, env={}),
+        secrets={"STRIPE_KEY": "sk_test_1"},
+        functions=lambda: functions,
+        invoke=world.invoke,
+        nudge=world.nudge,
+    )
+    yield services
+    await services.close()
+
+
+@pytest.fixture
+async def scope(services: Services) -> AsyncIterator[Scope]:
+    scope = new_scope(services)
+    yield scope
+    await scope.close()
+
+
+def new_scope(services: Services, **more: Any) -> Scope:
+    return Scope(services=services, spec=spec("caller"), request_id=uuid.uuid4().bytes, **more)
+
+
+def caller(scope: Scope) -> Call:
+    async def call(op: str, /, **args: Any) -> Any:
+        return orjson.loads(await answer(scope, op, orjson.dumps(args)))
+
+    return call
+
+
+@pytest.fixture
+def call(scope: Scope) -> Call:
+    return caller(scope)
+
+
+@pytest.fixture
+async def tables(connection: Connection) -> Tables:
+    async def make(sql: str) -> None:
+        await connection.execute(sql)
+
+    return make
+
+
+@pytest.fixture
+async def users(tables: Tables) -> None:
+    await tables(
+        """
+        CREATE TABLE users (
+            id serial PRIMARY KEY,
+            email text NOT NULL UNIQUE,
+            plan text NOT NULL DEFAULT 'free' CHECK (plan IN ('free', 'pro')),
+            age integer,
+            referrer integer REFERENCES users
+        )
+        """
+    )
