@@ -14,20 +14,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-from .client import closed_loop
+from .client import Tally, closed_loop
 from .contender import Contender, Site, site
-from .database import Server, running
+from .database import Server, scratch
 from .figures import Round
 from .load import Load
-from .processes import Tree
+from .processes import ContenderFailed, Tree
 from .scenario import Name, Stream
 
 # Reading the memory map of every process takes milliseconds, so not more often than this.
@@ -62,8 +60,7 @@ async def compare(
     Returns the rounds and Postgres's version.
     """
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flux-load-")))
-        server = await stack.enter_async_context(running(folder / "postgres"))
+        folder, server = await stack.enter_async_context(scratch())
         entries = []
         for contender in contenders:
             if load.scenario not in contender.scenarios:
@@ -75,7 +72,7 @@ async def compare(
             stack.push_async_callback(tree.stop)
             entries.append(Entry(contender=contender, site=place, tree=tree))
         for entry in entries:
-            await load.run(entry.tree.address, secrets.token_hex(6), seconds=load.warmup_s or 1)
+            await _load(load, entry, seconds=load.warmup_s or 1)
             await entry.tree.quiet()
         rounds = []
         for number in range(1, load.rounds + 1):
@@ -95,9 +92,7 @@ async def _round(load: Load, number: int, entry: Entry, others: Sequence[Tree], 
     own, postgres = entry.tree.cpu_seconds(), server.cpu_seconds()
     idle = sum(tree.cpu_seconds() for tree in others)
     async with _peak_pss(entry.tree) as peak:
-        tally, generator_cpu_s = await load.run(
-            entry.tree.address, secrets.token_hex(6), traces=entry.contender.traces(entry.site)
-        )
+        tally, generator_cpu_s = await _load(load, entry, seconds=load.seconds)
         idle = (sum(tree.cpu_seconds() for tree in others) - idle) / (time.perf_counter() - began)
     await entry.tree.quiet()
     own, postgres = entry.tree.cpu_seconds() - own, server.cpu_seconds() - postgres
@@ -120,6 +115,16 @@ async def _round(load: Load, number: int, entry: Entry, others: Sequence[Tree], 
         others_cpu=idle,
         pss_bytes=max(peak),
     )
+
+
+async def _load(load: Load, entry: Entry, *, seconds: int) -> tuple[Tally, float]:
+    """What the load saw and the generator's CPU seconds; a contender that died under it ends the comparison."""
+    traces = entry.contender.traces(entry.site)
+    try:
+        return await load.run(entry.tree.address, secrets.token_hex(6), seconds=seconds, traces=traces)
+    finally:
+        if not entry.tree.alive():
+            raise ContenderFailed(f"{entry.contender.title} died during the run\n{entry.tree.log_tail()}")
 
 
 async def _sample(load: Load, entry: Entry) -> tuple[int, int]:

@@ -137,7 +137,7 @@ def _flux(name: str, title: str, mode: Literal["strict", "off"]) -> Contender:
                 "SELECT count(*) FROM flux.executions WHERE request_id = ANY($1::text[]::uuid[])"
                 " AND json_array_length(spans::json) >= $2"
             ),
-            spans={"hello": 1, "create_user": 4, "bad_input": 1},
+            spans={"hello": 2, "create_user": 5, "bad_input": 2},
         ),
         traces=lambda _site: None if mode == "off" else _operator_reads(_site),
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -57,13 +58,17 @@ class Server:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Server]:
-    """An embedded Postgres whose cluster lies in `folder`; stopped at the end."""
-    server = await asyncio.to_thread(embedded.start, folder)
-    try:
-        yield Server(url=server.url, postmaster=psutil.Process(server.pid))
-    finally:
-        await asyncio.to_thread(server.stop)
+async def scratch() -> AsyncIterator[tuple[Path, Server]]:
+    """A throwaway folder and an embedded Postgres whose cluster lies in it; both are gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="flux-load-") as name:
+        folder = Path(name)
+        # When this runs as root, Postgres runs as a user of its own and has to get to its cluster.
+        folder.chmod(0o711)  # noqa: ASYNC240 - at once
+        server = await asyncio.to_thread(embedded.start, folder / "postgres")
+        try:
+            yield folder, Server(url=server.url, postmaster=psutil.Process(server.pid))
+        finally:
+            await asyncio.to_thread(server.stop)
 
 
 def _with(url: str, *, database: str, user: str | None = None) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -15,8 +14,8 @@ from statistics import median
 import psutil
 
 from .client import Connection
-from .contender import FLUX, Site, site
-from .database import running
+from .contender import FLUX, site
+from .database import scratch
 from .load import OutOfBounds
 from .processes import Tree, pss_bytes
 from .scenario import HELLO, Request, create_user
@@ -49,7 +48,7 @@ class FirstRequest:
 
 async def memory(*, workers: int, project: Path | None = None) -> list[Share]:
     """PSS of every process of an idle Flux (Postgres, shared with no one, is not among them)."""
-    async with _flux(workers, project) as (tree, _place):
+    async with _flux(workers, project) as tree:
         await tree.quiet()
         await asyncio.sleep(SETTLE_S)
         shares = []
@@ -66,7 +65,7 @@ async def first_requests(*, workers: int, starts: int) -> list[FirstRequest]:
     first: dict[str, list[float]] = {}
     warm: dict[str, list[float]] = {}
     for _ in range(starts):
-        async with _flux(workers, None) as (tree, _place):
+        async with _flux(workers, None) as tree:
             await tree.quiet()
             transport, connection = await asyncio.get_running_loop().create_connection(Connection, *tree.address)
             run = secrets.token_hex(6)
@@ -92,11 +91,11 @@ async def _timed(connection: Connection, request: Request) -> float:
 
 
 @asynccontextmanager
-async def _flux(workers: int, project: Path | None) -> AsyncIterator[tuple[Tree, Site]]:
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flux-idle-")))
-        server = await stack.enter_async_context(running(folder / "postgres"))
+async def _flux(workers: int, project: Path | None) -> AsyncIterator[Tree]:
+    async with scratch() as (folder, server):
         place = site(folder / "site", await server.create("load_idle"), workers=workers, project=project)
         tree = await FLUX.start(place)
-        stack.push_async_callback(tree.stop)
-        yield tree, place
+        try:
+            yield tree
+        finally:
+            await tree.stop()

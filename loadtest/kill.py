@@ -9,18 +9,15 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-import tempfile
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import psutil
 
 from .client import Tally, closed_loop
 from .contender import Contender, Site, site
-from .database import running
+from .database import scratch
 from .load import OutOfBounds
 from .processes import Tree
 from .scenario import Name, Stream
@@ -70,9 +67,7 @@ class Plan:
 
 async def kill_under_load(plan: Plan, progress: Callable[[Kill], None]) -> list[Kill]:
     """Runs the plan on a database and folder of its own; the contender is started again after a kill of its root."""
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flux-kill-")))
-        server = await stack.enter_async_context(running(folder / "postgres"))
+    async with scratch() as (folder, server):
         place = site(folder / "site", await server.create("load_kill"), workers=plan.workers)
         tree = await plan.contender.start(place)
         try:
@@ -92,22 +87,23 @@ async def kill_under_load(plan: Plan, progress: Callable[[Kill], None]) -> list[
 
 async def _load_and_kill(plan: Plan, tree: Tree) -> tuple[str, Tally]:
     stop = asyncio.Event()
-    load = asyncio.create_task(
-        closed_loop(
-            tree.address,
-            Stream(plan.scenario, secrets.token_hex(6)),
-            connections=plan.connections,
-            seconds=2 * plan.seconds + AFTER_WORKER_S,
-            stop=stop,
-        )
+    load = closed_loop(
+        tree.address,
+        Stream(plan.scenario, secrets.token_hex(6)),
+        connections=plan.connections,
+        seconds=2 * plan.seconds + AFTER_WORKER_S,
+        stop=stop,
     )
-    # The moment is random so that kills hit every phase of the recorder's cycle.
-    await asyncio.sleep(plan.seconds * random.uniform(0.5, 1.5))  # noqa: S311
-    name = _strike(plan.victim, tree)
-    if plan.victim == "worker":
-        await asyncio.sleep(AFTER_WORKER_S)
-    stop.set()
-    return name, await load
+    async with asyncio.TaskGroup() as group:
+        loading = group.create_task(load)
+        # The moment is random so that kills hit every phase of the recorder's cycle.
+        await asyncio.sleep(plan.seconds * random.uniform(0.5, 1.5))  # noqa: S311
+        # In a thread: finding the processes takes milliseconds, in which the load must not pause.
+        name = await asyncio.to_thread(_strike, plan.victim, tree)
+        if plan.victim == "worker":
+            await asyncio.sleep(AFTER_WORKER_S)
+        stop.set()
+    return name, loading.result()
 
 
 def _strike(victim: Victim, tree: Tree) -> str:
@@ -129,7 +125,8 @@ def _strike(victim: Victim, tree: Tree) -> str:
 
 def _title(process: psutil.Process) -> str:
     try:
-        return " ".join(process.cmdline())
+        # A title that a process gave itself is padded to the length of its first command line.
+        return " ".join(process.cmdline()).strip()
     except psutil.NoSuchProcess:
         return ""
 

@@ -8,10 +8,11 @@ import sys
 import time
 
 from ..build.diagnostics import failed
-from ..build.pipeline import build_functions, check_project
+from ..build.pipeline import Outcome, build_functions, check_project
 from ..build.watch import watch
 from ..config import Settings
 from ..errors import BuildFailed
+from ..manifest import Manifest
 from .node import Node
 
 QUIET_S = 3600.0  # nobody needs to be told that nothing happens
@@ -43,7 +44,7 @@ class Dev:
             outcome = await build_functions(self._settings, check=False)
             if outcome.errors:
                 log.error("%s", failed(outcome.errors).message)
-            await self._node.deploy(outcome.manifest)
+            await self._node.deploy(self._with_running(outcome))
         except BuildFailed as error:
             log.error("%s", error.message)
             return
@@ -51,6 +52,12 @@ class Dev:
         if self._checking is not None:
             self._checking.cancel()
         self._checking = asyncio.create_task(self._check())
+
+    def _with_running(self, outcome: Outcome) -> Manifest:
+        """What was built, and of functions that do not build at the moment the version that runs."""
+        running = self._node.manifest.functions
+        kept = {name: running[name] for name in outcome.broken if name in running}
+        return Manifest(functions={**kept, **outcome.manifest.functions})
 
     async def _check(self) -> None:
         try:

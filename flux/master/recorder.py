@@ -78,6 +78,7 @@ class Recorder:
         self._flushed = asyncio.Condition()
         self._flushes = 0
         self._stopping = False
+        self._ended = False
         self.failing_since: float | None = None
 
     def add(self, segment: Segment) -> None:
@@ -89,6 +90,9 @@ class Recorder:
             await self._pause()
             await self._flush()
         await self._flush()
+        self._ended = True
+        async with self._flushed:
+            self._flushed.notify_all()
 
     def stop(self) -> None:
         self._stopping = True
@@ -98,7 +102,7 @@ class Recorder:
         """Returns once everything that was in the rings at the time of the call is in Postgres."""
         target = self._flushes + 2  # the one under way may have passed a ring already
         async with self._flushed:
-            while self._flushes < target:
+            while self._flushes < target and not self._ended:
                 self._wake.set()
                 await self._flushed.wait()
 

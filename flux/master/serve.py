@@ -23,7 +23,7 @@ import uvloop
 from ..build.pipeline import build_project
 from ..config import Settings
 from ..errors import BuildFailed, FluxError, LocalError
-from ..store import embedded
+from ..store import embedded, jobs
 from ..store.migrate import migrate, migrate_project
 from ..store.partitions import drop_expired, ensure_partitions
 from ..store.pool import Connection, Pool, open_pool
@@ -172,6 +172,7 @@ class Server:
             manifest=lambda: node.manifest,
             invoke=node.invoke,
             replay=node.replay,
+            flush=node.recorder.flush,
             keys_changed=node.gateway.set_keys,
             live=node.live,
         )
@@ -193,6 +194,8 @@ class Server:
                         error_retention_days=record.error_retention_days,
                     ):
                         log.info("retention: %s", what)
+                    while await jobs.sweep(connection) == jobs.SWEEP_ROWS:
+                        await asyncio.sleep(0)
             await asyncio.sleep(MAINTENANCE_S)
 
     async def _refresh_keys(self) -> None:

@@ -9,7 +9,8 @@ A worker's life, as a table:
 
 A dead worker that was not draining is replaced at once. One that dies before it was ready, or within `YOUNG_S` of it,
 counts as a failed start: replacements then wait with growing delays, and after `BREAKER` failures in a row the index is
-given up for `BREAKER_PAUSE_S`, because a loop of crashes helps nobody and hides its reason.
+given up for `BREAKER_PAUSE_S`, because a loop of crashes helps nobody and hides its reason. SIGKILL does not count: it
+comes from outside (an operator, the kernel short of memory) and says nothing about what the worker does.
 """
 
 from __future__ import annotations
@@ -279,7 +280,7 @@ class Supervisor:
             log.error("worker %d (pid %d) died: %s", worker.index, worker.pid, exit_text(status))
         respawn = not expected and not self._stopping
         if respawn:
-            self._keep(self._replace(worker.index, young))
+            self._keep(self._replace(worker.index, young and status != -signal.SIGKILL))
         await self._on_death(worker.lane)
         worker.lane.segment.close()
         worker.lane.segment.unlink()

@@ -66,9 +66,13 @@ class Span:
 
 @dataclass(slots=True)
 class Journal:
-    """See the module's text. `cap` is the size from which a recorded value is replaced by a note of its size."""
+    """See the module's text. `cap` is the size from which a recorded value is replaced by a note of its size.
+
+    So is every value once all of them together exceed `budget`: a row must fit into the ring that carries it.
+    """
 
     cap: int
+    budget: int = 4 * 1024 * 1024
     spans: dict[int, Span] = field(default_factory=dict)
     logs: list[bytes] = field(default_factory=list)
     answers: int = 0
@@ -98,8 +102,9 @@ class Journal:
 
     def log(self, level: str, payload: bytes, at_us: int) -> bytes:
         """`payload` is a JSON object with at least "message"."""
-        if len(payload) > self.cap:
+        if len(payload) > min(self.cap, self.budget):
             payload = b'{"message":"[%d bytes]"}' % len(payload)
+        self.budget -= len(payload)
         self.logs.append(b'{"t_us":%d,"level":%b,%b' % (at_us, quote(level), payload.lstrip(b"{")))
         return _LOG.pack(_TAG_LOG, at_us) + level.encode() + b"\n" + payload
 
@@ -123,7 +128,10 @@ class Journal:
             self.log(level.decode(), payload, at_us)
 
     def capped(self, value: bytes) -> bytes:
-        return value if len(value) <= self.cap else b'{"$truncated":%d}' % len(value)
+        if len(value) > min(self.cap, self.budget):
+            value = b'{"$truncated":%d}' % len(value)
+        self.budget -= len(value)
+        return value
 
     def spans_json(self, *roots: bytes) -> bytes:
         """All spans as a JSON array, `roots` (the gateway's and the function's, JSON text) first."""

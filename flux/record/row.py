@@ -77,7 +77,8 @@ def _field(value: bytes | None) -> bytes:
 
 
 def _text(value: str | None) -> bytes:
-    return _NULL if value is None else _field(value.encode())
+    # Postgres' text holds no NUL; a row that it refuses would be a trace that cannot be shown.
+    return _NULL if value is None else _field(value.replace("\0", "\ufffd").encode("utf-8", "replace"))
 
 
 def encode(row: ExecutionRow) -> bytes:

@@ -127,7 +127,7 @@ def start(folder: Path, *, installation: Installation | None = None) -> Embedded
     account = accounts.choose(folder)
     accounts.let_through(folder.parent, account)
     accounts.let_through(installation.programs, account)
-    if not folder.exists():
+    if not folder.exists() or not any(folder.iterdir()):
         _create_cluster(folder, installation, account)
     _check_version(folder, installation)
     running = _settled(folder)

@@ -136,6 +136,19 @@ async def _fail(conn: Connection, failures: Sequence[Failure], *, bury: bool) ->
     return {row["job_id"]: row["state"] for row in rows}
 
 
+async def release(conn: Connection, *, job_id: UUID, attempt: int, delay_ms: int) -> None:
+    """Queue a claimed job again that did not get to run; the attempt does not count."""
+    await conn.execute(
+        "UPDATE flux.jobs SET state = 'queued', attempts = attempts - 1, lease_until = NULL, "
+        "request_ids = request_ids[1:attempts - 1], "
+        "run_at = statement_timestamp() + $3 * interval '1 ms' "
+        "WHERE job_id = $1 AND attempts = $2 AND state = 'running'",
+        job_id,
+        attempt,
+        delay_ms,
+    )
+
+
 async def extend(conn: Connection, job_ids: Sequence[UUID], lease_s: float) -> None:
     """Heartbeat: keep the leases of jobs that still run."""
     await conn.execute(

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from ..errors import FluxError, Timeout
+from ..errors import CallLimit, FluxError, Timeout
 from ..record.execution import Ending, Head, error_json, recorded_body, row, uuid_text
 from ..record.journal import FIRST_CALL, Journal
 from ..record.redaction import record_headers
@@ -25,6 +25,8 @@ from .isolate.isolate import Isolate
 
 # Journal numbers 1 and 2 are the gateway's and the function's own spans; the isolate counts its calls from 1.
 OFFSET = FIRST_CALL - 1
+# The most that a trace can show and a person can read; an endless loop over the database ends here.
+MOST_CALLS = 10_000
 REDACTED = b"[redacted]"
 
 Write = Callable[[bytes], None]
@@ -135,6 +137,9 @@ class Execution:
 
     def called(self, id: int, parent: int, op: str, args: bytes) -> None:
         assert self.host is not None
+        if id > MOST_CALLS:
+            self.fail_with(CallLimit(f"The function has made more than {MOST_CALLS} host calls."))
+            return
         parsed = parse(args)
         if self._write:
             entry = self.journal.call(

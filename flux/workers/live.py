@@ -11,6 +11,7 @@ import orjson
 
 from ..errors import FluxError
 from .execution import Execution
+from .host.failure import HostError
 from .host.registry import answer
 from .host.scope import Scope
 
@@ -82,4 +83,6 @@ class LiveHost:
 
 def error_payload(error: FluxError) -> bytes:
     """How a host error reaches JavaScript, as an Error with these properties."""
+    if isinstance(error, HostError):
+        return error.payload()
     return orjson.dumps({"code": error.code, "status": error.status, "message": error.message})

@@ -107,8 +107,12 @@ class Worker:
         """A task that is kept until it ends."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
         return task
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._maybe_stop()
 
     # In.
 

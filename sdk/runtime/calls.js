@@ -4,7 +4,7 @@ import { jsonParse, NativePromise } from "./primordials.js";
 
 /** The span that calls of `execution` hang under: the given one, else the innermost that is open, else the function. */
 export const parentOf = (execution, span) =>
-  span || (execution.spans !== null && execution.spans.length ? execution.spans[execution.spans.length - 1] : 0);
+  span || (execution.spans === null ? 0 : execution.spans.id);
 
 /**
  * Posts a call; returns its id. `settle(ok, payload, execution)` is called with the answer's JSON text.

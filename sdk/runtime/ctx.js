@@ -1,10 +1,9 @@
 // `ctx`: everything a function can do. Bound to its execution (and span) by closure, never to "whoever runs now".
 import { call, parentOf } from "./calls.js";
-import { emit, encode, FluxError } from "./execution.js";
-import { freeze, jsonStringify, NativePromise } from "./primordials.js";
+import { emit, emitLog, encode, FluxError } from "./execution.js";
+import { lazy } from "./lazy.js";
+import { create, freeze, jsonStringify, NativePromise } from "./primordials.js";
 import { uuid } from "./random.js";
-import { fetchFrom } from "./web/fetch.js";
-import { Headers } from "./web/headers.js";
 
 const transactionOf = (tx) => (tx === null ? undefined : tx);
 
@@ -32,18 +31,14 @@ class Table {
 }
 
 /** Properties that are no table: what the language itself asks any object for, so that a `db` can be awaited or logged. */
-const NO_TABLE = new Set(["then", "toJSON", "constructor", "prototype", "__proto__"]);
+const NO_TABLE = { __proto__: null, then: true, toJSON: true, constructor: true, prototype: true, ["__proto__"]: true };
 
 function tablesOver(base, call, tx) {
-  const tables = new Map();
+  const tables = create(null);
   return new Proxy(freeze(base), {
     get(target, name) {
-      if (typeof name === "symbol" || NO_TABLE.has(name)) return undefined;
-      const own = target[name];
-      if (own !== undefined) return own;
-      let table = tables.get(name);
-      if (table === undefined) tables.set(name, table = new Table(call, name, tx));
-      return table;
+      if (typeof name === "symbol" || NO_TABLE[name]) return undefined;
+      return target[name] ?? (tables[name] ??= new Table(call, name, tx));
     },
   });
 }
@@ -72,15 +67,16 @@ async function transaction(call, work) {
 async function traced(execution, span, name, work) {
   const id = ++execution.ids;
   emit(execution, id, parentOf(execution, span), "~open", encode(String(name)));
-  const open = execution.spans ??= [];
-  open.push(id);
+  const above = execution.spans;
+  const entry = execution.spans = { id, above, open: true };
   let ok = false;
   try {
     const result = await work(new Context(execution, id));
     ok = true;
     return result;
   } finally {
-    open.splice(open.indexOf(id), 1);
+    entry.open = false;
+    while (execution.spans !== null && !execution.spans.open) execution.spans = execution.spans.above;
     emit(execution, id, 0, ok ? "~close" : "~close!", "null");
   }
 }
@@ -88,13 +84,13 @@ async function traced(execution, span, name, work) {
 function logLine(execution, level, message, fields) {
   const entry = { message: typeof message === "string" ? message : encode(message) };
   if (fields !== undefined) entry.fields = fields;
-  emit(execution, 0, 0, "~log." + level, encode(entry));
+  emitLog(execution, level, encode(entry));
 }
 
 export class Context {
   #execution;
   #span;
-  #made = {};
+  #made = create(null);
 
   constructor(execution, span) {
     this.#execution = execution;
@@ -116,7 +112,7 @@ export class Context {
     return this.#part("function", (_, call) => freeze({ invoke: (name, input = null) => call("invoke", { function: name, input }) }));
   }
   get fetch() {
-    return this.#part("fetch", (execution) => (input, init) => fetchFrom(execution, this.#span, input, init));
+    return this.#part("fetch", (execution) => (input, init) => lazy.web().fetchFrom(execution, this.#span, input, init));
   }
   get sleep() { return this.#part("sleep", (_, call) => (ms) => call("sleep", { ms: Number(ms) || 0 })); }
   get uuid() { return this.#part("uuid", (execution) => () => uuid(execution)); }
@@ -146,7 +142,7 @@ export class Context {
   }
   get passThroughOnException() { return () => {}; }
 
-  get headers() { return this.#part("headers", (execution) => new Headers(execution.context.headers)); }
+  get headers() { return this.#part("headers", (execution) => new (lazy.web().Headers)(execution.context.headers)); }
   get env() { return this.#execution.context.env; }
   get user() { return this.#execution.context.user; }
   get tenant() { return this.#execution.context.tenant; }

@@ -4,7 +4,10 @@ import { create, floor, jsonStringify, NativeError } from "./primordials.js";
 /** Executions by number. A null prototype, so that nothing user code puts on Object.prototype shows up in it. */
 const executions = create(null);
 let outbox = "";
-let finished = []; // executions that have an outcome which is not told yet
+// Executions whose outcome is not told yet, linked by `next`. No array: storing into one can run a setter that user code
+// has put on Array.prototype, and an execution must never get into the hands of user code.
+let firstFinished = null;
+let lastFinished = null;
 
 /** What the module's top level sees; the host says its clock and seed with OPEN. */
 export const moduleExecution = newExecution(0, 0, "");
@@ -22,8 +25,10 @@ function newExecution(number, clock, seed) {
     ids: 0, // calls and local spans count together
     pending: create(null), // answers awaited, by id
     inFlight: 0,
-    spans: null, // ids of the local spans that are open, outermost first
+    spans: null, // the innermost local span that is open: {id, above, open}
     outcome: null, // {op, payload}
+    next: null,
+    logged: 0, // characters
     gone: false, // the host wants nothing more of it
     context: null,
     waits: null,
@@ -55,26 +60,38 @@ export function emit(execution, id, parent, op, payload) {
 /** The outcome is told at the end of the step, behind whatever else the step has to say. */
 export function finish(execution, op, payload) {
   execution.outcome = { op, payload };
-  finished[finished.length] = execution;
+  if (firstFinished === null) firstFinished = execution;
+  else lastFinished.next = execution;
+  lastFinished = execution;
 }
 
 /** Tells outcomes. An execution that awaits nothing more is forgotten; for the others the host must say so. */
 function tellOutcomes() {
-  for (let i = 0; i < finished.length; i++) {
-    const execution = finished[i];
+  for (let execution = firstFinished; execution !== null; execution = execution.next) {
     const { op, payload } = execution.outcome;
     emit(execution, 0, 0, op, payload);
     if (execution.inFlight === 0) forget(execution);
     else emit(execution, 0, 0, "~held", "null");
   }
-  finished = [];
+  firstFinished = lastFinished = null;
 }
 
 export function takeOutbox() {
-  if (finished.length) tellOutcomes();
+  if (firstFinished !== null) tellOutcomes();
   const text = outbox;
   outbox = "";
   return text;
+}
+
+/** What one execution may log, in characters of JSON: a loop that logs must not fill the record. */
+const MAX_LOG = 1 << 20;
+
+/** A log entry; `text` is the JSON of {message, fields?}. */
+export function emitLog(execution, level, text) {
+  if (execution.logged > MAX_LOG) return;
+  execution.logged += text.length;
+  if (execution.logged > MAX_LOG) text = `{"message":"the log of this request is cut off here: it has more than ${MAX_LOG} characters"}`;
+  emit(execution, 0, 0, "~log." + level, text);
 }
 
 /** An error of Flux's own: what the host, the limits and `ctx.error` throw. */

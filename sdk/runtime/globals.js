@@ -2,30 +2,18 @@
 import { installClock, Performance } from "./clock.js";
 import { defineProperty } from "./primordials.js";
 import { random } from "./random.js";
-import { Blob, File } from "./web/blob.js";
-import { structuredClone } from "./web/clone.js";
-import { console } from "./web/console.js";
-import { Crypto, crypto, CryptoKey, SubtleCrypto } from "./web/crypto.js";
-import { atob, btoa, TextDecoder, TextEncoder } from "./web/encoding.js";
-import { AbortController, AbortSignal, CustomEvent, Event, EventTarget } from "./web/events.js";
-import { DOMException } from "./web/exception.js";
-import { fetch } from "./web/fetch.js";
-import { FormData } from "./web/formdata.js";
-import { Headers } from "./web/headers.js";
-import { lazy } from "./web/lazy.js";
-import { MessageChannel, MessageEvent, MessagePort } from "./web/message.js";
-import { reportError } from "./web/report.js";
-import { Request } from "./web/request.js";
-import { Response } from "./web/response.js";
-import * as timers from "./web/timers.js";
-import { URL, URLSearchParams } from "./web/url.js";
+import { console } from "./console.js";
+import { Crypto, crypto } from "./crypto.js";
+import { lazy } from "./lazy.js";
+import { reportError } from "./report.js";
+import * as timers from "./timers.js";
 
-const CLASSES = {
-  AbortController, AbortSignal, Blob, Crypto, CryptoKey, CustomEvent, DOMException, Event, EventTarget, File, FormData, Headers,
-  MessageChannel, MessageEvent, MessagePort, Performance, Request, Response, SubtleCrypto, TextDecoder, TextEncoder, URL, URLSearchParams,
-};
-const FUNCTIONS = { atob, btoa, fetch, reportError, structuredClone, ...timers };
 const LAZY = {
+  web: [
+    "AbortController", "AbortSignal", "Blob", "CryptoKey", "CustomEvent", "DOMException", "Event", "EventTarget", "File", "FormData",
+    "Headers", "MessageChannel", "MessageEvent", "MessagePort", "Request", "Response", "SubtleCrypto", "TextDecoder", "TextEncoder",
+    "URL", "URLSearchParams", "atob", "btoa", "fetch", "structuredClone",
+  ],
   streams: [
     "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream", "ReadableStreamBYOBReader",
     "ReadableStreamBYOBRequest", "ReadableStreamDefaultController", "ReadableStreamDefaultReader", "TextDecoderStream", "TextEncoderStream",
@@ -33,10 +21,11 @@ const LAZY = {
   ],
   pattern: ["URLPattern"],
 };
+const EAGER = { Crypto, Performance, console, crypto, reportError, ...timers };
 
 const hidden = (target, name, value) => defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
 
-/** Defined as the class at its first use; until then its code is not even compiled. */
+/** Becomes the class or function at its first use; until then its code is not even compiled. */
 function installLazy(global, name, part) {
   defineProperty(global, name, {
     configurable: true,
@@ -87,11 +76,8 @@ function installWebAssembly(wasm) {
 }
 
 export function install(global) {
-  for (const name in CLASSES) hidden(global, name, CLASSES[name]);
-  for (const name in FUNCTIONS) hidden(global, name, FUNCTIONS[name]);
+  for (const name in EAGER) hidden(global, name, EAGER[name]);
   for (const part in LAZY) for (const name of LAZY[part]) installLazy(global, name, part);
-  hidden(global, "console", console);
-  hidden(global, "crypto", crypto);
   hidden(global, "performance", new Performance());
   hidden(global, "navigator", Object.freeze({ userAgent: "Flux", language: "en-US", languages: Object.freeze(["en-US"]), hardwareConcurrency: 1 }));
   hidden(global, "self", global);

@@ -2,10 +2,8 @@
 import { Context } from "./ctx.js";
 import { encode, finish, FluxError } from "./execution.js";
 import { failureText } from "./failure.js";
+import { lazy } from "./lazy.js";
 import { freeze, isArray, jsonParse, NativePromise, stringIndexOf, stringSlice, stringToLowerCase } from "./primordials.js";
-import { decodeUtf8 } from "./web/encoding.js";
-import { Request, requestOf } from "./web/request.js";
-import { isResponse, responsePayload } from "./web/response.js";
 
 /** {style, run(execution, request, body)}, of what the module exports as default. */
 export function styleOf(module) {
@@ -32,7 +30,7 @@ function schemaStyle(style, handle, inputSchema, outputSchema) {
     async run(execution, request, body) {
       const input = await checked(inputSchema, inputOf(request, body), 422, "VALIDATION_FAILED", "the input does not match the function's schema");
       const result = await handle(input, new Context(execution, 0));
-      if (isResponse(result)) return responsePayload(result);
+      if (lazy.isLoaded("web") && lazy.web().isResponse(result)) return lazy.web().responsePayload(result);
       const output = await checked(outputSchema, result, 500, "OUTPUT_INVALID", "the result does not match the function's output schema");
       return { op: "~done", payload: outputText(output) };
     },
@@ -41,6 +39,7 @@ function schemaStyle(style, handle, inputSchema, outputSchema) {
 
 async function runFetch(exported, execution, request, body) {
   const ctx = new Context(execution, 0);
+  const { isResponse, requestOf, responsePayload } = lazy.web();
   const result = await exported.fetch(requestOf(request, body), ctx, ctx);
   if (!isResponse(result)) throw new FluxError(500, "OUTPUT_INVALID", "fetch must return a Response");
   return responsePayload(result);
@@ -70,8 +69,9 @@ function inputOf(request, body) {
     if (contentType !== "" && !isJson(contentType)) {
       throw new FluxError(415, "UNSUPPORTED_MEDIA_TYPE", `this function takes application/json, not ${contentType}`);
     }
+    if (typeof body !== "string") throw new FluxError(400, "INVALID_JSON", "the body is not valid UTF-8");
     try {
-      value = jsonParse(typeof body === "string" ? body : decodeUtf8(new Uint8Array(body), true, true));
+      value = jsonParse(body);
     } catch (error) {
       throw new FluxError(400, "INVALID_JSON", `the body is not valid JSON: ${error.message}`);
     }

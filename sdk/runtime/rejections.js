@@ -4,29 +4,37 @@ import { current, emit } from "./execution.js";
 import { failureText } from "./failure.js";
 
 const MAX_REPORTS = 20; // of one step; a loop that rejects must not fill the record
-let waiting = [];
+
+// Newest first, linked: see execution.js on why this is no array.
+let waiting = null;
+let count = 0;
 
 export function rejected(promise, value) {
-  waiting[waiting.length] = { promise, value, execution: current() };
+  if (count >= MAX_REPORTS) return;
+  count++;
+  waiting = { promise, value, execution: current(), next: waiting };
 }
 
 export function handled(promise) {
-  for (let i = waiting.length - 1; i >= 0; i--) {
-    if (waiting[i] !== null && waiting[i].promise === promise) {
-      waiting[i] = null;
-      return;
-    }
+  let before = null;
+  for (let entry = waiting; entry !== null; before = entry, entry = entry.next) {
+    if (entry.promise !== promise) continue;
+    if (before === null) waiting = entry.next;
+    else before.next = entry.next;
+    count--;
+    return;
   }
 }
 
 export function reportRejections() {
-  if (waiting.length === 0) return;
-  const reports = waiting;
-  waiting = [];
-  let count = 0;
-  for (let i = 0; i < reports.length && count < MAX_REPORTS; i++) {
-    if (reports[i] === null) continue;
-    emit(reports[i].execution, 0, 0, "~unhandled", failureText(reports[i].value));
-    count++;
+  let entry = null;
+  for (let rest = waiting; rest !== null;) {
+    const { next } = rest;
+    rest.next = entry;
+    entry = rest;
+    rest = next;
   }
+  waiting = null;
+  count = 0;
+  for (; entry !== null; entry = entry.next) emit(entry.execution, 0, 0, "~unhandled", failureText(entry.value));
 }

@@ -82,6 +82,10 @@ class Live:
     def __init__(self) -> None:
         self._listeners: set[_Listener] = set()
 
+    @property
+    def listeners(self) -> int:
+        return len(self._listeners)
+
     def publish(self, rows: Sequence[bytes]) -> None:
         """Tells everybody of executions that are stored now (tuples in binary COPY format)."""
         for listener in self._listeners:

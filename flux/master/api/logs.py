@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import orjson
+
 from flux.master.api.declare import Call, Endpoint, Parameter
 from flux.master.api.executions import FUNCTION, ID_ABOUT, SINCE, UNTIL
 from flux.master.api.shapes import LogLine, LogLines
@@ -64,17 +66,21 @@ async def newest(
 
 
 def _lines(row: Any) -> Iterator[LogLine]:
-    # The standard library's parser takes what the column may hold and orjson refuses: lone surrogates.
     for entry in json.loads(row["logs"]):
         yield LogLine(
             time=plain(row["started_at"] + timedelta(microseconds=int(entry.get("t_us") or 0))),
             request_id=str(row["request_id"]),
             function=row["function"],
             level=entry.get("level") or "info",
-            message=entry.get("message"),
-            fields=entry.get("fields"),
-            source=entry.get("source"),
+            message=_raw(entry.get("message")),
+            fields=_raw(entry.get("fields")),
+            source=_raw(entry.get("source")),
         )
+
+
+def _raw(value: Any) -> Any:
+    """The standard library's JSON takes and gives what the column may hold and orjson refuses: lone surrogates."""
+    return None if value is None else orjson.Fragment(json.dumps(value))
 
 
 ENDPOINTS = (

@@ -159,9 +159,9 @@ class Connection(asyncio.Protocol):
             self._advance(data, len(self._buffer))
 
     def eof_received(self) -> bool:
-        """The caller sends no more; it may still wait for its response."""
+        """The caller sends no more; it may still wait for its response. Nobody does so for a stream without end."""
         self._eof = True
-        return self.state == BUSY
+        return self.state == BUSY and (self._exchange is None or self._exchange.on_lost is None)
 
     def pause_writing(self) -> None:
         self._can_write = False

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import orjson
 
-from ...errors import FluxError
+from ...errors import Draining, FluxError, Overloaded
 from ...manifest import Manifest
 from ...store import jobs
 from ...store.pool import Connection, Pool
@@ -35,6 +35,7 @@ LEASE_S = 30.0
 EXTEND_S = LEASE_S / 3
 BATCH = 100
 RETRY_S = 1.0
+BUSY_MS = 1000  # a job that found no free worker did not run: it comes back without losing an attempt
 
 
 class QueueRunner:
@@ -111,19 +112,24 @@ class QueueRunner:
         work = job_work(job, spec)
         try:
             result = await self._run_work(work)
+        except (Overloaded, Draining):
+            await self._persist(partial(jobs.release, job_id=job.job_id, attempt=job.attempt, delay_ms=BUSY_MS))
         except FluxError as error:
             await self._settle(job, {"code": error.code, "message": error.message})
         else:
             await self._settle(job, None if result.status < 400 else error_of(result))
 
     async def _settle(self, job: jobs.Job, error: dict[str, Any] | None) -> None:
+        if error is None:
+            await self._persist(partial(jobs.complete, job_ids=[job.job_id]))
+        else:
+            await self._persist(partial(self._fail, job=job, error=error))
+
+    async def _persist(self, write: Callable[[Connection], Awaitable[None]]) -> None:
         while True:
             try:
                 async with self._pool.acquire() as connection:
-                    if error is None:
-                        await jobs.complete(connection, [job.job_id])
-                    else:
-                        await self._fail(connection, job, error)
+                    await write(connection)
                 return
             except LOST_CONNECTION:
                 await asyncio.sleep(RETRY_S)

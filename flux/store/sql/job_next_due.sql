@@ -15,4 +15,5 @@ WITH RECURSIVE priorities AS (
     UNION ALL
     (SELECT lease_until FROM flux.jobs WHERE state = 'running' ORDER BY lease_until LIMIT 1)
 )
-SELECT greatest(0, extract(epoch FROM min(moment) - clock_timestamp()))::float8 FROM moments
+-- greatest() ignores NULL, so the case of no moment at all is told apart by HAVING.
+SELECT greatest(0, extract(epoch FROM min(moment) - clock_timestamp()))::float8 FROM moments HAVING count(moment) > 0

@@ -78,6 +78,11 @@ class Catalogue:
             )
         return found
 
+    async def load(self, services: Services) -> None:
+        """Reads for the first time, unless that is done. Before a connection is pinned: all of them may be, soon."""
+        if self._read_at == float("-inf"):
+            await self.refresh(services)
+
     def check_age(self, services: Services) -> None:
         """Starts reading again, without waiting for it, when what is there is old."""
         if self.tables and self._reading is None and time.monotonic() - self._read_at > STALE_S:

@@ -1,7 +1,8 @@
 """One statement, or a few, on a connection of the worker's pool.
 
-What may be tried again: getting a connection (nothing has been sent yet, so a restart of Postgres is waited out for a
-while), and once more a read whose connection broke. Never a write: its outcome is unknown, and the caller must know.
+What may be tried again: getting a connection, and whatever finds its connection dead before it sends anything (so a
+restart of Postgres is waited out for a while); once more a read whose connection broke. Never a write that was sent:
+its outcome is unknown, and the caller must know.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from asyncpg import InterfaceError, PostgresError, Record
+from asyncpg.exceptions import InternalClientError
 from asyncpg.pool import PoolConnectionProxy
 
 from flux.store.pool import mark_dirty
 
-from .database_errors import is_lost, translate
+from .database_errors import is_lost, is_unsent, translate
 from .failure import HostError
 from .values import set_codecs
 
@@ -33,7 +35,10 @@ ACQUIRE_TIMEOUT_S = 5.0
 RECONNECT_PAUSE_S = 0.1
 
 # All that asyncpg raises for a statement: from the server, of its own, from the socket, from converting values.
-FAILURES = (PostgresError, InterfaceError, OSError, ValueError, OverflowError)
+FAILURES = (PostgresError, InterfaceError, InternalClientError, OSError, ValueError, OverflowError)
+
+# Connections that turn out to be dead before anything was sent, met by one call: at most a whole pool of them.
+MAX_DEAD_CONNECTIONS = 64
 
 
 async def acquire(services: Services) -> Session:
@@ -53,7 +58,7 @@ async def acquire(services: Services) -> Session:
                 f"No database connection became free within {ACQUIRE_TIMEOUT_S:g} s (database.pool_size).",
                 {"retryable": True},
             ) from None
-        except (PostgresError, InterfaceError, OSError) as error:
+        except FAILURES as error:
             if not is_lost(error):
                 raise translate(error) from error
             if left <= RECONNECT_PAUSE_S:
@@ -67,10 +72,20 @@ async def _prepared(services: Services, connection: Session) -> Session:
     """Gives a connection that is new its codecs. Known by its backend's number, which is its own until it closes."""
     backend = connection.get_server_pid()
     if backend not in services.prepared:
-        await set_codecs(connection)
-        connection.add_termination_listener(lambda _: services.prepared.discard(backend))
+        try:
+            await set_codecs(connection)
+            connection.add_termination_listener(lambda _: services.prepared.discard(backend))
+        except BaseException:
+            await release(services, connection)
+            raise
         services.prepared.add(backend)
     return connection
+
+
+def terminate(connection: Session) -> None:
+    """Closes the socket at once. A connection that was closed already has left its proxy, which then objects."""
+    with contextlib.suppress(InterfaceError):
+        connection.terminate()
 
 
 async def release(services: Services, connection: Session, *, leaves_state: bool = False) -> None:
@@ -87,15 +102,18 @@ async def run(
     services: Services, work: Callable[[Session], Awaitable[T]], *, read: bool, leaves_state: bool = False
 ) -> T:
     """`work` on a connection of its own. Host errors as `translate` says; other exceptions pass through."""
-    retries = 1 if read else 0
+    reads, dead = 1 if read else 0, MAX_DEAD_CONNECTIONS
     while True:
         connection = await acquire(services)
         try:
             return await work(connection)
         except FAILURES as error:
-            if retries and is_lost(error):
-                retries -= 1
-                continue
-            raise translate(error) from error
+            if dead and is_unsent(error):
+                dead -= 1
+                terminate(connection)
+            elif reads and is_lost(error):
+                reads -= 1
+            else:
+                raise translate(error) from error
         finally:
             await release(services, connection, leaves_state=leaves_state)

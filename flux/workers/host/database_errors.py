@@ -36,8 +36,19 @@ def is_lost(error: BaseException) -> bool:
     """True when it is the connection that failed, not the statement."""
     if isinstance(error, TimeoutError):  # an OSError since Python 3.10
         return False
-    return isinstance(error, LOST) or (
-        isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError) and "clos" in str(error)
+    return isinstance(error, LOST) or is_unsent(error)
+
+
+def is_unsent(error: BaseException) -> bool:
+    """True when the connection failed before anything was sent: the same can be tried on another one, writes, too.
+
+    asyncpg checks its own state first. One that finds the server's farewell in it (the socket is not closed yet, the
+    error message has arrived) cannot switch to the next state and says so with an InternalClientError.
+    """
+    if isinstance(error, pg.InternalClientError):
+        return "cannot switch to state" in str(error) or "not connected" in str(error)
+    return isinstance(error, asyncpg.InterfaceError) and any(
+        words in str(error) for words in ("connection is clos", "connection has been released", "pool is clos")
     )
 
 

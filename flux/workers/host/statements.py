@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .conditions import COMPARISONS, WITHOUT_VALUE, Order, Shape
-from .failure import HostError
+from .failure import HostError, invalid
 from .values import Convert
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class _Parameters:
     def add_list(self, column: Column, *, typed: bool = False) -> str:
         """One parameter that holds any number of the column's values. `typed`: says its type, which nothing implies."""
         codec = column.codec
+        if codec.array:  # Postgres has no arrays of arrays
+            raise invalid(f'"{column.name}" holds arrays, for which there is no "in".')
         cast = f"::text[]::{codec.sql}[]" if codec.cast else f"::{codec.sql}[]" if typed else ""
         return self._next(column.name, lambda values: [v if v is None else codec.encode(v) for v in values], cast)
 

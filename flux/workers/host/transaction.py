@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import asyncpg
 
-from .connection import FAILURES, Session, release
+from .connection import FAILURES, Session, release, terminate
 from .database_errors import is_lost, translate
 from .failure import HostError
 
@@ -56,18 +56,21 @@ class Pinned:
         for timer in (self.idle, self.lifetime):
             if timer is not None:
                 timer.cancel()
-        if not self.connection.is_closed() and self.connection.is_in_transaction():
-            self.connection.terminate()
+        if self.usable and self.connection.is_in_transaction():
+            terminate(self.connection)
         self.released = True
         await release(self.scope.services, self.connection, leaves_state=self.leaves_state)
 
     def terminate(self) -> None:
         if not self.released:
-            self.connection.terminate()
+            terminate(self.connection)
 
     @property
     def usable(self) -> bool:
-        return not self.released and not self.connection.is_closed()
+        try:
+            return not self.released and not self.connection.is_closed()
+        except asyncpg.InterfaceError:  # a connection that breaks leaves its proxy
+            return False
 
 
 @dataclass(slots=True, eq=False)
@@ -166,10 +169,10 @@ class Transaction:
 
     def _failed(self, error: Exception) -> None:
         """Postgres refuses all that follows; errors that asyncpg itself raised have not reached it."""
-        if is_lost(error):
-            self.state = "failed"
+        lost = is_lost(error)
+        if lost:
             self.pinned.terminate()
-        elif isinstance(error, asyncpg.PostgresError):
+        if self.state == "open" and (lost or isinstance(error, asyncpg.PostgresError)):
             self.state = "failed"
 
     async def _undo(self) -> None:

@@ -205,6 +205,12 @@ cdef class NativeIsolate:
             with nogil:
                 flux_close(native)
 
+    def __dealloc__(self):
+        # One that nobody closed; a wedged one was given up by leak().
+        if self._native != NULL and _initialised_in == os.getpid():
+            with nogil:
+                flux_close(self._native)
+
     def leak(self):
         """Gives up an isolate that does not react: its thread and memory stay until the process ends."""
         self._native = NULL

@@ -27,9 +27,10 @@
  *   hits a neighbour. Microtasks that a killed step left behind run at once, under its own identity and its own budget.
  *
  * MEMORY
- *   V8 is asked after each collection. Above the limit the running step is killed, but on the word of a full collection
- *   only: after a scavenge much of what counts as used may be garbage. Array buffers count (mini-racer's own limit does
- *   not see them). If V8 itself gives up (a fatal error), its thread is parked for good instead of taking the process
+ *   V8 is asked after each collection. What it counts as used then may still be garbage (a scavenge leaves the old space
+ *   alone, and what is allocated while V8 marks survives that round), so above the limit the running step is interrupted
+ *   for a full collection, and killed on the word of that one only. Array buffers count (mini-racer's own limit does not
+ *   see them). If V8 itself gives up (a fatal error), its thread is parked for good instead of taking the process
  *   with it: the isolate reports itself dead, the worker finishes what else it has and is replaced.
  *
  * READ FIRST: `flux_pump`, then `flux_send`.
@@ -107,6 +108,7 @@ typedef uint16_t v8_maybe_bool;     /* v8::Maybe<bool>: two bytes, never looked 
       "_ZN2v811ArrayBuffer3NewEPNS_7IsolateEmNS_30BackingStoreInitializationModeE") \
     X(buffer_data, void *, (void *), "_ZNK2v811ArrayBuffer4DataEv") \
     X(is_function, int, (void *), "_ZNK2v85Value10IsFunctionEv") \
+    X(is_array, int, (void *), "_ZNK2v85Value7IsArrayEv") \
     X(globalize, v8_local, (v8_isolate *, uintptr_t), \
       "_ZN2v812api_internal18GlobalizeReferenceEPNS_8internal7IsolateEm") \
     X(call, v8_local, (void *, v8_isolate *, v8_local, v8_local, int, v8_local *), \
@@ -139,7 +141,6 @@ enum {
     /* Outcomes handled in one go before mini-racer's own tasks get their turn; it also bounds the pump's handle scope. */
     FLUX_BATCH_MESSAGES = 64,
     FLUX_BATCH_BYTES = 1 << 20,
-    V8_GC_FULL = 4,
     V8_GC_ALL = 1 | 2 | 4,
     V8_REPLACE_INVALID_UTF8 = 2
 };
@@ -243,12 +244,6 @@ static void flux_stop_for_memory(flux_isolate *self) {
     if (stop) v8.terminate(self->isolate);
 }
 
-static void flux_full_gc(v8_isolate *isolate, void *data) {
-    flux_isolate *self = data;
-    v8.low_memory(isolate);     /* ends in flux_after_gc with V8_GC_FULL */
-    self->full_gc_asked = 0;
-}
-
 static void flux_measure_heap(flux_isolate *self) {
     size_t stats[64];           /* HeapStatistics has 15 fields; used_heap_size is the fifth */
     memset(stats, 0, sizeof stats);
@@ -258,13 +253,22 @@ static void flux_measure_heap(flux_isolate *self) {
     self->heap_external = (size_t)v8.adjust_external(self->isolate, 0);
 }
 
+static int flux_is_over(flux_isolate *self) { return self->heap_used + self->heap_external > self->heap_limit; }
+
+/* Runs at the next point where V8 can be interrupted: a collection cannot be started from within the end of another. */
+static void flux_full_gc(v8_isolate *isolate, void *data) {
+    flux_isolate *self = data;
+    v8.low_memory(isolate);
+    flux_measure_heap(self);
+    self->full_gc_asked = 0;
+    if (flux_is_over(self)) flux_stop_for_memory(self);
+}
+
 static void flux_after_gc(v8_isolate *isolate, int type, int flags, void *data) {
-    (void)flags;
+    (void)type; (void)flags;
     flux_isolate *self = data;
     flux_measure_heap(self);
-    if (self->heap_used + self->heap_external <= self->heap_limit) return;
-    if (type == V8_GC_FULL) flux_stop_for_memory(self);
-    else if (!self->full_gc_asked) {
+    if (flux_is_over(self) && !self->full_gc_asked) {
         self->full_gc_asked = 1;
         v8.request_interrupt(isolate, flux_full_gc, self);
     }
@@ -323,6 +327,7 @@ static v8_local flux_keep(flux_isolate *self, v8_local local) {
 
 static int flux_boot(flux_isolate *self, v8_local context, v8_local entries) {
     v8_local entry[4];
+    if (!(v8.is_array(entries) & 1)) return -1;
     for (uint32_t i = 0; i < 4; i++) {
         entry[i] = v8.object_at(entries, context, i);
         if (entry[i] == NULL || !(v8.is_function(entry[i]) & 1)) return -1;
@@ -391,6 +396,8 @@ static flux_outcome *flux_step(flux_isolate *self, v8_local context, flux_messag
     int late = flux_take_kill(self, 1);
     reason = reason ? reason : late;
     flux_outcome *out = self->closing ? NULL : flux_collect(self, context);
+    if (reason == FLUX_REASON_MEMORY && !self->closing) v8.low_memory(self->isolate);  /* is it garbage now? */
+    if (m->kind <= FLUX_SOURCE && !self->closing) flux_measure_heap(self);
     self->heap_limit = limit;
     v8.try_end(attempt);
     if (out == NULL) return NULL;

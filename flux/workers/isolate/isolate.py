@@ -4,17 +4,18 @@ What goes in are four kinds of message (open, start, answer, abandon), what come
 theory of operation stands in `_v8.h`, the JavaScript side in sdk/runtime, limits on CPU time in `limits.py`.
 
 What survives what, found by experiment (tests/integration/workers/isolate/test_limits.py):
-- a step that is terminated for its CPU time leaves the isolate whole, but the module's own state may be halfway through a
-  change. So the isolate is `spent`: it finishes what it has, and takes nothing new.
-- after a step that exhausted the heap, a full collection decides: if it frees the memory, the same holds; if the memory
-  stays in use (the module itself holds it), the other executions are lost with the isolate.
-- what V8 cannot interrupt (a few builtins that loop in C++) makes the isolate `wedged`: all its executions are lost, and
-  the process is to be replaced.
+- a step that is terminated for its CPU time leaves the isolate whole, but the module's own state may be halfway
+  through a change. So the isolate is `spent`: it finishes what it has, and takes nothing new.
+- after a step that exhausted the heap, a full collection decides: if it frees the memory, the same holds; if the
+  memory stays in use (the module itself holds it), the other executions are lost with the isolate.
+- what V8 cannot interrupt (a few builtins that loop in C++) makes the isolate `wedged`: all its executions are lost,
+  and the process is to be replaced.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import threading
 from collections.abc import Callable
@@ -50,8 +51,6 @@ MODULE_CLOCK_US: Final = 1_767_225_600_000_000
 # Share of the heap limit that may be in use after an execution exhausted it, for the others to go on.
 RECOVERED: Final = 0.75
 
-_bootstrap: bytes | None = None
-
 
 class ModuleFailed(Exception):
     """The module's top level threw, never ended, or exports no function. `payload` is as in `protocol.Failed`."""
@@ -70,12 +69,10 @@ class HeapStats:
     limit: int
 
 
+@functools.cache
 def bootstrap() -> bytes:
     """The generated runtime script."""
-    global _bootstrap
-    if _bootstrap is None:
-        _bootstrap = resources.files(__package__).joinpath("bootstrap.js").read_bytes()
-    return _bootstrap
+    return resources.files(__package__).joinpath("bootstrap.js").read_bytes()
 
 
 class Isolate:
@@ -111,9 +108,7 @@ class Isolate:
         loop.add_reader(self._native.fileno(), self._drain)
         seed = hashlib.sha256((version or bundle).encode()).digest()
         self._send(0, _bridge.BOOT, 0, 0, True, (_bridge.UTF8, bootstrap()))
-        self._post(
-            0, OPEN, limits.in_flight_calls, limits.message_bytes, MODULE_CLOCK_US, True, (_bridge.LATIN1, seed)
-        )
+        self._post(0, OPEN, limits.in_flight_calls, limits.message_bytes, MODULE_CLOCK_US, True, (_bridge.LATIN1, seed))
         self._send(0, _bridge.SOURCE, 0, 0, True, (_bridge.UTF8, bundle.encode()))
 
     async def ready(self) -> str:
@@ -188,9 +183,7 @@ class Isolate:
         if self._closed or self.wedged:
             return
         self._tag += 1
-        self._native.send(
-            owner << TAG_BITS | self._tag & 0xFFFFFFFF, kind, execution, call, clock_us, ok, *parts
-        )
+        self._native.send(owner << TAG_BITS | self._tag & 0xFFFFFFFF, kind, execution, call, clock_us, ok, *parts)
         self._watchdog.sent()
 
     def _drain(self) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from ._bridge import NativeIsolate
 
-# How often a running step is looked at. A step that is over its limit dies this much later at worst; looking costs 2 µs.
+# How often a running step is looked at (2 µs each). One that is over its limit dies this much later at worst.
 TICK_S: Final = 0.005
 # A terminated step normally ends within a millisecond. One that goes on for this much CPU time is inside a builtin that
 # V8 cannot interrupt, and ends with the process only.

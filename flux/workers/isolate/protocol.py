@@ -1,8 +1,8 @@
 """What an isolate says: lines of its outbox, as events.
 
-A line is `execution TAB id TAB parent TAB op TAB payload LF`; the payload is JSON, which holds neither tab nor line feed.
-An op that starts with "~" is the runtime's own; every other one is a host call. Events are named tuples, not frozen
-dataclasses: there are tens of thousands a second, and a frozen dataclass takes four times as long to make.
+A line is `execution TAB id TAB parent TAB op TAB payload LF`; the payload is JSON, which holds neither tab nor line
+feed. An op that starts with "~" is the runtime's own; every other one is a host call. Events are named tuples, not
+frozen dataclasses: there are tens of thousands a second, and a frozen dataclass takes four times as long to make.
 """
 
 from __future__ import annotations

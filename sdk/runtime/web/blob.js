@@ -1,7 +1,7 @@
 // Blob and File. https://w3c.github.io/FileAPI
 import { nowMs } from "../execution.js";
 import { bytesOf, decodeUtf8, encodeUtf8 } from "./encoding.js";
-import { lazy } from "./lazy.js";
+import { lazy } from "../lazy.js";
 
 export let bytesOfBlob = null;
 

@@ -3,7 +3,7 @@ import { jsonParse } from "../primordials.js";
 import { Blob, bytesOfBlob } from "./blob.js";
 import { bytesOf, decodeUtf8, encodeUtf8 } from "./encoding.js";
 import { decodeMultipart, encodeMultipart, FormData } from "./formdata.js";
-import { lazy } from "./lazy.js";
+import { lazy } from "../lazy.js";
 import { URLSearchParams } from "./url.js";
 
 const isStream = (value) => value !== null && typeof value === "object" && typeof value.getReader === "function";
@@ -49,7 +49,7 @@ async function drained(stream) {
   return chunks.length === 1 ? chunks[0] : bytesOfBlob(new Blob(chunks));
 }
 
-/** Reads the body and marks it used: string or Uint8Array or null. */
+/** Reads the body and marks it used: string or Uint8Array or null, or a promise of that if the body is a stream. */
 export let take = null;
 /** Another body with the same content. */
 export let twin = null;
@@ -65,11 +65,11 @@ export class Body {
   }
 
   static {
-    take = async (body) => {
+    take = (body) => {
       if (body.bodyUsed || body.#stream?.locked) throw new TypeError("the body has already been read");
       if (body.#source === null) return null;
       body.#used = true;
-      return body.#stream === null ? body.#source : await drained(body.#stream);
+      return body.#stream === null ? body.#source : drained(body.#stream);
     };
     twin = (body) => {
       if (body.bodyUsed || body.#stream?.locked) throw new TypeError("the body has already been read");

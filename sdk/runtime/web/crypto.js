@@ -1,12 +1,9 @@
-// Web Crypto. Random values come from the execution's stream; everything of `subtle` is a host call, its result recorded.
+// crypto.subtle: every method is a host call, so its result is recorded. https://w3c.github.io/webcrypto
 import { callHere } from "../calls.js";
-import { current } from "../execution.js";
 import { bytesToBase64 } from "../primordials.js";
-import { fillRandom, uuid } from "../random.js";
 import { bytesOf } from "./encoding.js";
 import { DOMException } from "./exception.js";
 
-const QUOTA = 65536;
 const CREATE = Symbol("create");
 const base64 = (source) => bytesToBase64(bytesOf(source));
 const buffer = (text) => Uint8Array.fromBase64(text).buffer;
@@ -129,23 +126,4 @@ export class SubtleCrypto {
   get [Symbol.toStringTag]() { return "SubtleCrypto"; }
 }
 
-const subtle = new SubtleCrypto(CREATE);
-
-export class Crypto {
-  constructor(key) {
-    if (key !== CREATE) throw new TypeError("Illegal constructor");
-  }
-  get subtle() { return subtle; }
-  getRandomValues(array) {
-    if (!ArrayBuffer.isView(array) || array instanceof DataView || /^Float/.test(array[Symbol.toStringTag])) {
-      throw new DOMException("getRandomValues takes an array of integers", "TypeMismatchError");
-    }
-    if (array.byteLength > QUOTA) throw new DOMException(`getRandomValues gives at most ${QUOTA} bytes`, "QuotaExceededError");
-    fillRandom(bytesOf(array));
-    return array;
-  }
-  randomUUID() { return uuid(current()); }
-  get [Symbol.toStringTag]() { return "Crypto"; }
-}
-
-export const crypto = new Crypto(CREATE);
+export const subtle = new SubtleCrypto(CREATE);

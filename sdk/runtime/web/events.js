@@ -2,7 +2,7 @@
 import { cancel, post } from "../calls.js";
 import { current, nowMs } from "../execution.js";
 import { DOMException } from "./exception.js";
-import { reportError } from "./report.js";
+import { reportError } from "../report.js";
 
 let dispatching = null; // the event's keeper, so that EventTarget can set what scripts only read
 

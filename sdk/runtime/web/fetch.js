@@ -12,7 +12,9 @@ export async function fetchFrom(execution, span, input, init) {
   const request = new Request(input, init);
   const { signal } = request;
   signal.throwIfAborted();
-  const content = await take(request);
+  // Without an await where none is needed: calls are numbered in the order in which user code makes them.
+  const taken = take(request);
+  const content = taken instanceof NativePromise ? await taken : taken;
   const args = { url: request.url, method: request.method, headers: [...request.headers], redirect: request.redirect };
   if (content === null) args.body = null;
   else if (typeof content === "string") args.body = content;

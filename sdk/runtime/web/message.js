@@ -1,7 +1,7 @@
 // MessageChannel and MessagePort, within one isolate. https://html.spec.whatwg.org/multipage/web-messaging.html
 import { structuredClone } from "./clone.js";
 import { Event, EventTarget } from "./events.js";
-import { queueMicrotask } from "./timers.js";
+import { queueMicrotask } from "../timers.js";
 
 export class MessageEvent extends Event {
   #init;

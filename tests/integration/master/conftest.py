@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from flux.config import load
 from flux.errors import FluxError
@@ -29,6 +30,17 @@ LIVE = manifest(
     function("user", "GET /users/:id"),
     function("closed", "POST /closed", auth="api_key"),
 )
+
+
+# For what must happen at once; a test that waits longer hangs.
+PATIENCE_S = 20.0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the loop turn until this holds; for what sends no event."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - the server's state has no events, and needs none outside of tests
+            await asyncio.sleep(0)
 
 
 def shown(call: GatewayCall) -> dict[str, Any]:
@@ -136,14 +148,15 @@ class Client:
 
     async def answer(self, *, head_only: bool = False) -> Answer:
         """The next final response."""
-        while True:
-            head = (await self.reader.readuntil(b"\r\n\r\n"))[:-4]
-            if not head.startswith(b"HTTP/1.1 1"):
-                break
-        answer = Answer(head, b"")
-        if not head_only and "content-length" in answer.headers:
-            answer.body = await self.reader.readexactly(int(answer.headers["content-length"]))
-        return answer
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                head = (await self.reader.readuntil(b"\r\n\r\n"))[:-4]
+                if not head.startswith(b"HTTP/1.1 1"):
+                    break
+            answer = Answer(head, b"")
+            if not head_only and "content-length" in answer.headers:
+                answer.body = await self.reader.readexactly(int(answer.headers["content-length"]))
+            return answer
 
     async def ask(self, data: bytes) -> Answer:
         self.send(data)
@@ -152,9 +165,15 @@ class Client:
     async def closed(self) -> bytes:
         """What still comes until the server closes."""
         try:
-            return await self.reader.read()
+            async with asyncio.timeout(PATIENCE_S):
+                return await self.reader.read()
         except ConnectionResetError:
             return b""
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the server runs on: its transports differ from asyncio's in details that matter here."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 Serve = Callable[..., Awaitable[Served]]

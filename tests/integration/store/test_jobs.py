@@ -224,7 +224,7 @@ async def test_sweep(connection: Connection) -> None:
     await jobs.complete(connection, ended)
     await jobs.bury(connection, [Failure(job_id=dead, attempt=1, error=b"{}")])
     await connection.execute(
-        "UPDATE flux.jobs SET finished_at = now() - $1 WHERE job_id <> $2 AND finished_at IS NOT NULL",
+        "UPDATE flux.jobs SET finished_at = now() - $1::interval WHERE job_id <> $2 AND finished_at IS NOT NULL",
         timedelta(days=2),
         ended[0],
     )

@@ -16,7 +16,7 @@ def test_round_trip(moment: datetime, id_: UUID) -> None:
     assert unpack(pack(moment, id_)) == (moment, id_)
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "nonsense", "é", "A" * 31, "A" * 64, "_" * 32])
+@pytest.mark.parametrize("cursor", ["", "x", "nonsense", "é", "A" * 31, "A" * 64])
 def test_what_is_no_cursor(cursor: str) -> None:
     with pytest.raises(RequestError):
         unpack(cursor)

@@ -1,6 +1,7 @@
 """Host calls against a real Postgres.
 
 services    one worker's, on a pool of four
+offline     one worker's, without a database
 scope       one execution's
 call        `await call("db.find", table="users")` gives the parsed result, or raises HostError
 tables      makes tables from SQL
@@ -8,8 +9,9 @@ tables      makes tables from SQL
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,15 @@ from flux.store.pool import Connection, Pool
 from flux.workers.host.registry import answer
 from flux.workers.host.scope import Scope, Services
 
-Call = Callable[..., Awaitable[Any]]
+Call = Callable[..., Coroutine[Any, Any, Any]]
 Tables = Callable[[str], Awaitable[None]]
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    """Returns when `condition` holds; for states that give no sign of their own."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110  # see above
+            await asyncio.sleep(0.001)
 
 
 @dataclass
@@ -48,19 +57,6 @@ def spec(name: str, **more: Any) -> FunctionSpec:
 
 
 @pytest.fixture
-async def database_url(database_url: str) -> str:
-    """As a team's database is: its tables lie in `public`, whatever the role is called ("$user" is `flux` here)."""
-    connection = await asyncpg.connect(database_url)
-    try:
-        await connection.execute(
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public', current_database()); END $$"
-        )
-    finally:
-        await connection.close()
-    return database_url
-
-
-@pytest.fixture
 def world() -> World:
     return World()
 
@@ -72,6 +68,22 @@ async def services(pool: Pool, world: World, tmp_path: Path) -> AsyncIterator[Se
         pool=pool,
         settings=config.load(tmp_path, env={}),
         secrets={"STRIPE_KEY": "sk_test_1"},
+        functions=lambda: functions,
+        invoke=world.invoke,
+        nudge=world.nudge,
+    )
+    yield services
+    await services.close()
+
+
+@pytest.fixture
+async def offline(world: World, tmp_path: Path) -> AsyncIterator[Services]:
+    """A worker's services for calls that need no database."""
+    functions = {"caller": spec("caller")}
+    services = Services(
+        pool=asyncpg.create_pool("postgresql://nobody@127.0.0.1:1/nothing"),  # never opened
+        settings=config.load(tmp_path, env={}),
+        secrets={},
         functions=lambda: functions,
         invoke=world.invoke,
         nudge=world.nudge,

@@ -97,14 +97,15 @@ async def test_limits(call: Call) -> None:
 
 
 @pytest.mark.usefixtures("three")
-async def test_find_by_id(call: Call, tables: Tables) -> None:
+async def test_find_by_id(call: Call, tables: Tables, services: Services) -> None:
+    await tables("CREATE TABLE pairs (a int, b text, v int, PRIMARY KEY (b, a)); INSERT INTO pairs VALUES (1, 'x', 7)")
+    await tables("CREATE VIEW seen AS SELECT * FROM pairs")
+    services.catalogue.forget()
     assert (await call("db.findById", table="users", id="2"))["email"] == "b@x"
     assert await call("db.findById", table="users", id=99) is None
     assert (await fails(call, "db.findById", table="users")).code == "INVALID_ARGUMENT"
-    await tables("CREATE TABLE pairs (a int, b text, v int, PRIMARY KEY (b, a)); INSERT INTO pairs VALUES (1, 'x', 7)")
     assert (await call("db.findById", table="pairs", id={"a": 1, "b": "x"}))["v"] == 7
     assert (await fails(call, "db.findById", table="pairs", id=1)).code == "INVALID_ARGUMENT"
-    await tables("CREATE VIEW seen AS SELECT * FROM pairs")
     assert await call("db.find", table="seen") == [{"a": 1, "b": "x", "v": 7}]
     assert (await fails(call, "db.findById", table="seen", id=1)).code == "INVALID_ARGUMENT"
 
@@ -191,9 +192,7 @@ async def test_statements_are_prepared_once(call: Call, services: Services) -> N
     connections = [await services.pool.acquire() for _ in range(4)]
     try:
         counts = [
-            await connection.fetchval(
-                "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT t.%'"
-            )
+            await connection.fetchval("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT t.%'")
             for connection in connections
         ]
     finally:

@@ -41,7 +41,9 @@ async def test_corpus(call: Call, tables: Tables) -> None:
             found = await call("db.findOne", table="everything", where={name: {"eq": value}, "id": row["id"]})
             assert found is not None, label
             assert found[name] == expected, label
-            assert await call("db.count", table="everything", where={name: {"in": [value, None]}, "id": row["id"]}) == 1
+            if "[]" not in kind:
+                where = {name: {"in": [value, None]}, "id": row["id"]}
+                assert await call("db.count", table="everything", where=where) == 1, label
         raw = await call("db.sql", text=f"SELECT {name}::{kind} AS v FROM everything WHERE id = $1", params=[row["id"]])
         if "range" not in kind and kind not in ("address", "char(3)"):
             assert raw == [{"v": expected}], label

@@ -1,6 +1,6 @@
 // setTimeout, setInterval, queueMicrotask. A timer is a host call, so that a replay fires it where the record has it.
-import { cancel, post } from "../calls.js";
-import { current } from "../execution.js";
+import { cancel, post } from "./calls.js";
+import { current } from "./execution.js";
 import { reportError } from "./report.js";
 
 const MAX_DELAY = 2 ** 31 - 1;

@@ -1,9 +1,13 @@
 // console: log entries of the execution that runs. Formatting follows https://console.spec.whatwg.org, values as Node shows them.
-import { current, emit } from "../execution.js";
-import { jsonStringify } from "../primordials.js";
-import { show } from "./inspect.js";
+import { current, emitLog } from "./execution.js";
+import { jsonStringify } from "./primordials.js";
+import { lazy } from "./lazy.js";
 
 const MAX_MESSAGE = 16 << 10;
+
+/** The inspector is only loaded when a value is shown that is no plain text. */
+const show = (value, depth) => typeof value === "object" || typeof value === "function" ? lazy.web().show(value, depth) : plainly(value);
+const plainly = (value) => typeof value === "bigint" ? `${value}n` : Object.is(value, -0) ? "-0" : String(value);
 
 export function format(args) {
   let text = "";
@@ -39,7 +43,7 @@ function write(level, args) {
     message = "(a value that cannot be shown)";
   }
   if (message.length > MAX_MESSAGE) message = message.slice(0, MAX_MESSAGE) + "…";
-  emit(current(), 0, 0, "~log." + level, jsonStringify({ message }));
+  emitLog(current(), level, jsonStringify({ message }));
 }
 
 let indent = 0;
