@@ -25,7 +25,7 @@ from .contender import Contender, Site, site
 from .database import Server, scratch
 from .figures import Round
 from .load import Load
-from .processes import ContenderFailed, Tree
+from .processes import ContenderFailed, Tree, machine_cpu_seconds
 from .scenario import Name, Stream
 
 # Reading the memory map of every process takes milliseconds, so not more often than this.
@@ -45,6 +45,35 @@ class Entry:
     contender: Contender
     site: Site
     tree: Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Clocks:
+    """Seconds: wall clock, and CPU of the contender, Postgres, the idle contenders, and the whole machine."""
+
+    wall: float
+    own: float
+    postgres: float
+    idle: float
+    machine: float
+
+    @classmethod
+    def read(cls, tree: Tree, server: Server, others: Sequence[Tree]) -> _Clocks:
+        return cls(
+            wall=time.perf_counter(),
+            own=tree.cpu_seconds(),
+            postgres=server.cpu_seconds(),
+            idle=sum(other.cpu_seconds() for other in others),
+            machine=machine_cpu_seconds(),
+        )
+
+    def since(self, before: _Clocks) -> _Clocks:
+        return _Clocks(**{name: getattr(self, name) - getattr(before, name) for name in vars(self)})
+
+    @property
+    def unaccounted(self) -> float:
+        """CPU seconds of whatever else ran: the generator, and programs that have nothing to do with this."""
+        return self.machine - self.own - self.postgres - self.idle
 
 
 async def compare(
@@ -71,8 +100,8 @@ async def compare(
             tree = await contender.start(place)
             stack.push_async_callback(tree.stop)
             entries.append(Entry(contender=contender, site=place, tree=tree))
-        for entry in entries:
-            await _load(load, entry, seconds=load.warmup_s or 1)
+        for entry in entries if load.warmup_s else ():
+            await _load(load, entry, seconds=load.warmup_s)
             await entry.tree.quiet()
         rounds = []
         for number in range(1, load.rounds + 1):
@@ -88,14 +117,13 @@ async def compare(
 
 async def _round(load: Load, number: int, entry: Entry, others: Sequence[Tree], server: Server) -> Round:
     await server.checkpoint()
-    since, began = datetime.now(UTC), time.perf_counter()
-    own, postgres = entry.tree.cpu_seconds(), server.cpu_seconds()
-    idle = sum(tree.cpu_seconds() for tree in others)
+    since = datetime.now(UTC)
+    before = _Clocks.read(entry.tree, server, others)
     async with _peak_pss(entry.tree) as peak:
         tally, generator_cpu_s = await _load(load, entry, seconds=load.seconds)
-        idle = (sum(tree.cpu_seconds() for tree in others) - idle) / (time.perf_counter() - began)
+        loaded = _Clocks.read(entry.tree, server, others).since(before)
     await entry.tree.quiet()
-    own, postgres = entry.tree.cpu_seconds() - own, server.cpu_seconds() - postgres
+    settled = _Clocks.read(entry.tree, server, others).since(before)
     records = entry.contender.records
     lost = None if records is None else await records.missing(entry.site.database, since, tally.recorded)
     sampled, whole = await _sample(load, entry)
@@ -109,10 +137,11 @@ async def _round(load: Load, number: int, entry: Entry, others: Sequence[Tree], 
         lost=lost,
         sampled=sampled,
         sampled_whole=whole,
-        own_cpu_s=own,
-        postgres_cpu_s=postgres,
+        own_cpu_s=settled.own,
+        postgres_cpu_s=settled.postgres,
         generator_cpu_s=generator_cpu_s,
-        others_cpu=idle,
+        idle_cpu=loaded.idle / loaded.wall,
+        foreign_cpu=max(0.0, loaded.unaccounted - generator_cpu_s) / loaded.wall,
         pss_bytes=max(peak),
     )
 

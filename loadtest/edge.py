@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import resource
+import socket
 import statistics
 import subprocess
 import sys
@@ -36,6 +38,7 @@ from flux.master.http.mounts import ApiRequest, ApiResponse, Mount, Mounts
 from flux.master.metrics import Metrics
 
 CONNECTIONS = 32
+IDLE = 10_000
 BODY = '{"name":"world"}'
 SCRIPT = f"""
 wrk.method = "POST"
@@ -100,7 +103,7 @@ def measure(port: int, pid: int, seconds: float) -> tuple[float, float]:
         # S603: our own arguments; wrk from the PATH, as a user would run it.
         wrk = subprocess.run(  # noqa: S603
             [
-                *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s"),
+                *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{round(seconds)}s"),
                 *("-s", script.name, f"http://127.0.0.1:{port}/hello"),
             ],
             capture_output=True,
@@ -116,6 +119,22 @@ def measure(port: int, pid: int, seconds: float) -> tuple[float, float]:
     requests, duration = int(found[1]), float(found[2])
     used = after.user + after.system - before.user - before.system
     return requests / duration, used / requests * 1e6
+
+
+def idle_bytes(port: int, pid: int) -> float:
+    """What a connection that sends nothing costs the server, bytes of resident memory."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(IDLE, hard - 100)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    server = psutil.Process(pid)
+    before = server.memory_info().rss
+    open_ones = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    while server.num_fds() < count:
+        time.sleep(0.01)
+    grown = server.memory_info().rss - before
+    for each in open_ones:
+        each.close()
+    return grown / count
 
 
 def main() -> None:
@@ -134,6 +153,9 @@ def main() -> None:
         for name, (process, port) in servers.items():
             assert process.pid is not None
             figures[name].append(measure(port, process.pid, seconds))
+    edge_process, edge_port = servers["flux edge"]
+    assert edge_process.pid is not None
+    idle = idle_bytes(edge_port, edge_process.pid)
     for process, _ in servers.values():
         process.kill()
         process.join()
@@ -144,6 +166,7 @@ def main() -> None:
     for name, (rate, cpu) in medians.items():
         print(f"{name:20} {rate:9,.0f} requests/s   {cpu:6.1f} µs CPU per request")
     edge, bare = medians["flux edge"], medians["aiohttp application"]
+    print(f"a connection that sends nothing: {idle / 1024:.1f} KiB")
     print(f"ratio: {edge[0] / bare[0]:.2f} x the requests/s, {edge[1] / bare[1]:.2f} x the CPU")
 
 

@@ -22,7 +22,8 @@ class Round:
 
     `requests` were answered as expected; `lost` of them have no record (None: this contender records nothing);
     `sampled` IDs were looked up one by one, `sampled_whole` of them have their whole trace. CPU times are seconds: the
-    contender's own processes, Postgres, and the load generator. `others_cpu` is the CPUs that the idle contenders used.
+    contender's own processes, Postgres, and the load generator. `idle_cpu` is how many CPUs the idle contenders used
+    meanwhile, `foreign_cpu` how many were used by programs that have nothing to do with the run.
     """
 
     contender: str
@@ -37,7 +38,8 @@ class Round:
     own_cpu_s: float = 0.0
     postgres_cpu_s: float = 0.0
     generator_cpu_s: float = 0.0
-    others_cpu: float = 0.0
+    idle_cpu: float = 0.0
+    foreign_cpu: float = 0.0
     pss_bytes: int = 0
 
     @property
@@ -68,7 +70,8 @@ class Round:
             "sampled_whole": self.sampled_whole,
             "cpu_s": {"own": self.own_cpu_s, "postgres": self.postgres_cpu_s, "generator": self.generator_cpu_s},
             "cpu_s_per_1000": round(self.cpu_per_1000, 4),
-            "others_cpu": round(self.others_cpu, 4),
+            "idle_cpu": round(self.idle_cpu, 4),
+            "foreign_cpu": round(self.foreign_cpu, 4),
             "pss_bytes": self.pss_bytes,
         }
 
@@ -90,7 +93,8 @@ class Summary:
     cpu_per_1000: float
     postgres_per_1000: float
     generator_per_1000: float
-    others_cpu: float
+    idle_cpu: float
+    foreign_cpu: float
     pss_bytes: int
 
     def to_json(self) -> dict[str, Any]:
@@ -135,7 +139,8 @@ def _summary(rounds: Sequence[Round], name: str, baseline: str) -> Summary:
         cpu_per_1000=middle(lambda entry: entry.cpu_per_1000),
         postgres_per_1000=middle(lambda entry: per_1000(entry.postgres_cpu_s, entry)),
         generator_per_1000=middle(lambda entry: per_1000(entry.generator_cpu_s, entry)),
-        others_cpu=max(entry.others_cpu for entry in own),
+        idle_cpu=max(entry.idle_cpu for entry in own),
+        foreign_cpu=middle(lambda entry: entry.foreign_cpu),
         pss_bytes=max(entry.pss_bytes for entry in own),
     )
 

@@ -55,6 +55,13 @@ def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
     return total
 
 
+def machine_cpu_seconds() -> float:
+    """CPU time of everything on this machine since it started."""
+    times = psutil.cpu_times()
+    busy: float = times.user + times.nice + times.system + times.irq + times.softirq
+    return busy
+
+
 def pss_bytes(processes: Iterable[psutil.Process]) -> int:
     """Proportional set size: memory that is shared, forked pages or rings, is counted once over the whole tree."""
     total = 0

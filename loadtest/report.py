@@ -19,8 +19,11 @@ from .records import NOTHING_NEW_S, RECORDED_WITHIN_S
 
 RESULTS = ROOT / "results"
 
-# More than this share of a CPU used by idle contenders, and the round says little about the one measured.
+# More CPUs than this used by contenders that should be idle, and the round says little about the one measured.
 IDLE_CPU_NOTICED = 0.05
+
+# The same for programs that have nothing to do with the run; a desktop's or a virtual machine's own chores stay below.
+FOREIGN_CPU_NOTICED = 0.15
 
 COLUMNS = (
     "contender", "requests/s", "ratio", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "errors", "lost", "whole traces",
@@ -68,11 +71,16 @@ class Comparison:
     @property
     def notices(self) -> list[str]:
         """What a reader must know before he trusts the figures."""
-        return [
-            f"While {BY_NAME[entry.contender].title} was measured, idle contenders used {entry.others_cpu:.2f} CPUs."
-            for entry in self.summaries
-            if entry.others_cpu > IDLE_CPU_NOTICED
-        ]
+        found = []
+        for entry in self.summaries:
+            title = BY_NAME[entry.contender].title
+            if entry.idle_cpu > IDLE_CPU_NOTICED:
+                found.append(f"While {title} was measured, idle contenders used {entry.idle_cpu:.2f} CPUs.")
+            if entry.foreign_cpu > FOREIGN_CPU_NOTICED:
+                found.append(
+                    f"While {title} was measured, other programs used {entry.foreign_cpu:.2f} CPUs: busy machine."
+                )
+        return found
 
     def rows(self) -> list[tuple[str, ...]]:
         """The table's cells, one tuple a contender, in the order of COLUMNS."""

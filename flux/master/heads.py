@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from ..manifest import FunctionSpec
-from ..record.execution import Head, uuid_text
+from ..record.execution import uuid_text
+from ..record.head import SEED_BYTES, Head
 from ..record.redaction import record_headers
 from ..record.row import Kind
 from ..store.jobs import Job
 from .http.call import GatewayCall
 from .work import Work
-
-SEED_BYTES = 32
 
 
 class Seeds:
@@ -26,54 +25,56 @@ class Seeds:
     BATCH = 128
 
     def __init__(self) -> None:
-        self._buffer = ""
+        self._buffer = b""
         self._at = 0
 
-    def next(self) -> str:
-        """64 hex digits."""
+    def next(self) -> bytes:
         if self._at >= len(self._buffer):
-            self._buffer = os.urandom(SEED_BYTES * self.BATCH).hex()
+            self._buffer = os.urandom(SEED_BYTES * self.BATCH)
             self._at = 0
-        seed = self._buffer[self._at : self._at + 2 * SEED_BYTES]
-        self._at += 2 * SEED_BYTES
+        seed = self._buffer[self._at : self._at + SEED_BYTES]
+        self._at += SEED_BYTES
         return seed
 
 
-def request_work(call: GatewayCall, spec: FunctionSpec, seed: str) -> Work:
-    """A request that the gateway let pass. Built as plain JSON: this is the hottest of the four."""
-    now_us = time.monotonic_ns() // 1000
+def request_work(call: GatewayCall, spec: FunctionSpec, seed: bytes) -> Work:
+    """A request that the gateway let pass: the hottest of the four."""
     headers = call.headers
     shown = record_headers(headers)
-    request = {
-        "method": call.method,
-        "url": call.url,
-        "path": call.path,
-        "headers": shown,
-        "params": call.params,
-        "query": call.query,
-    }
-    head = orjson.dumps(
-        {
-            "kind": "http",
-            "parent": None,
-            "replay_of": None,
-            "tenant": call.tenant,
-            "method": call.method,
-            "path": call.path,
-            "route": call.route,
-            "function": spec.name,
-            "version": spec.version,
-            "seed": seed,
-            "started_us": call.started_us,
-            "monotonic_us": now_us - call.gateway_us,
-            "entry_us": call.gateway_us,
-            "decisions": orjson.Fragment(call.decisions),
-            "request": request,
-            "traceparent": call.traceparent,
-        }
+    head = Head(
+        "http",
+        None,
+        None,
+        call.tenant,
+        call.method,
+        call.path,
+        call.route,
+        spec.name,
+        spec.version,
+        call.started_us,
+        time.monotonic_ns() // 1000 - call.gateway_us,
+        call.gateway_us,
+        call.traceparent,
+        call.decisions,
+        request_json(call, shown),
+        seed,
     )
     private = b"" if shown is headers else orjson.dumps({"headers": headers})
-    return Work(call.request_id, head, call.body, private)
+    return Work(call.request_id, head.pack(), call.body, private)
+
+
+def request_json(call: GatewayCall, headers: Sequence[Sequence[str]]) -> bytes:
+    """A request as it is recorded, and as a function sees it (but for the headers, when some are secret)."""
+    return orjson.dumps(
+        {
+            "method": call.method,
+            "url": call.url,
+            "path": call.path,
+            "headers": headers,
+            "params": call.params,
+            "query": call.query,
+        }
+    )
 
 
 def new_id() -> bytes:
@@ -105,19 +106,21 @@ def internal_head(
         route=path,
         function=spec.name,
         version=spec.version,
-        seed=os.urandom(SEED_BYTES).hex(),
+        seed=os.urandom(SEED_BYTES),
         started_us=time.time_ns() // 1000 - waited_us,
         monotonic_us=time.monotonic_ns() // 1000 - waited_us,
         entry_us=waited_us,
-        decisions=decisions or {},
-        request={
-            "method": "POST",
-            "url": f"flux://{kind}{path}",
-            "path": path,
-            "headers": [["content-type", "application/json"]],
-            "params": {},
-            "query": {},
-        },
+        decisions=orjson.dumps(decisions or {}),
+        request=orjson.dumps(
+            {
+                "method": "POST",
+                "url": f"flux://{kind}{path}",
+                "path": path,
+                "headers": [["content-type", "application/json"]],
+                "params": {},
+                "query": {},
+            }
+        ),
         traceparent=None,
     )
 
@@ -131,13 +134,13 @@ def job_work(job: Job, spec: FunctionSpec) -> Work:
         tenant=job.tenant,
         decisions={"job_id": str(job.job_id), "attempt": job.attempt, "max_attempts": job.max_attempts},
     )
-    return Work(job.request_id.bytes, head.to_json(), job.payload)
+    return Work(job.request_id.bytes, head.pack(), job.payload)
 
 
 def invoke_work(
     spec: FunctionSpec, request_id: bytes, parent: str | None, tenant: str | None, body: bytes | None
 ) -> Work:
-    return Work(request_id, internal_head(spec, kind="invoke", parent=parent, tenant=tenant).to_json(), body)
+    return Work(request_id, internal_head(spec, kind="invoke", parent=parent, tenant=tenant).pack(), body)
 
 
 def replay_work(recorded: Mapping[str, Any], spec: FunctionSpec, body: bytes | None, clock_us: int) -> Work:
@@ -152,12 +155,12 @@ def replay_work(recorded: Mapping[str, Any], spec: FunctionSpec, body: bytes | N
         route=recorded["route"],
         function=recorded["function"],
         version=spec.version,
-        seed=recorded["seed"],
+        seed=bytes.fromhex(recorded["seed"]),
         started_us=time.time_ns() // 1000,
         monotonic_us=time.monotonic_ns() // 1000,
         entry_us=0,
-        decisions={"replay_of": recorded["request_id"]},
-        request=recorded["request"],
+        decisions=orjson.dumps({"replay_of": recorded["request_id"]}),
+        request=orjson.dumps(recorded["request"]),
         traceparent=None,
     )
     private = {
@@ -166,4 +169,4 @@ def replay_work(recorded: Mapping[str, Any], spec: FunctionSpec, body: bytes | N
         "request_id": recorded["request_id"],
         "clock_us": clock_us,
     }
-    return Work(new_id(), head.to_json(), body, orjson.dumps(private))
+    return Work(new_id(), head.pack(), body, orjson.dumps(private))

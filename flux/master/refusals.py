@@ -6,14 +6,13 @@ attack, while Postgres is away) they are counted and dropped, because no caller 
 
 from __future__ import annotations
 
-import orjson
-
 from ..errors import FluxError
 from ..ipc.segment import Segment
 from ..ipc.wire import JournalKind
 from ..record.execution import error_json, recorded_body
 from ..record.redaction import record_headers
 from ..record.row import ExecutionRow, encode
+from .heads import request_json
 from .http.call import GatewayCall
 
 RING_BYTES = 4 * 1024 * 1024
@@ -51,14 +50,6 @@ def refused_row(call: GatewayCall, error: FluxError, cap: int) -> bytes:
         b'[{"id":1,"parent":0,"seq":1,"kind":"gateway","name":"gateway","op":"gateway","start_us":0,"duration_us":%d,'
         b'"status":"error","input":null,"output":null,"attributes":%b,"settled":0}]' % (call.gateway_us, call.decisions)
     )
-    request = {
-        "method": call.method,
-        "url": call.url,
-        "path": call.path,
-        "headers": record_headers(call.headers),
-        "params": call.params,
-        "query": call.query,
-    }
     return encode(
         ExecutionRow(
             request_id=call.request_id,
@@ -76,7 +67,7 @@ def refused_row(call: GatewayCall, error: FluxError, cap: int) -> bytes:
             started_us=call.started_us,
             duration_us=call.gateway_us,
             seed=None,
-            request=orjson.dumps(request),
+            request=request_json(call, record_headers(call.headers)),
             input=recorded_body(call.body, cap),
             output=None,
             spans=span,

@@ -194,8 +194,9 @@ class Server:
                         error_retention_days=record.error_retention_days,
                     ):
                         log.info("retention: %s", what)
-                    while await jobs.sweep(connection) == jobs.SWEEP_ROWS:
-                        await asyncio.sleep(0)
+                    swept = jobs.SWEEP_ROWS
+                    while swept == jobs.SWEEP_ROWS:
+                        swept = await jobs.sweep(connection)
             await asyncio.sleep(MAINTENANCE_S)
 
     async def _refresh_keys(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """`head` is the JSON text of a `flux.record.execution.Head`; `private` (JSON) never enters a record."""
+    """`head` is a packed `flux.record.head.Head`; `private` (JSON) never enters a record."""
 
     request_id: bytes
     head: bytes

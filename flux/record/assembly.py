@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..ipc.wire import JournalKind
-from .execution import Ending, Head, error_json, row
+from .execution import Ending, error_json, row
+from .head import Head, unpack
 from .journal import Journal
 
 Entry = tuple[int, bytes]  # kind, payload
@@ -83,12 +84,11 @@ def close_unfinished(
 ) -> bytes | None:
     """The end is `now_us` (CLOCK_MONOTONIC) when given, else the time of the last entry."""
     head: Head | None = None
-    body = None
+    body = b""
     journal = Journal(cap)
     for kind, payload in entries:
         if kind == JournalKind.BEGIN:
-            text, _, body = payload.partition(b"\n")
-            head = Head.from_json(text)
+            head, body = unpack(payload)
         else:
             journal.absorb(payload)
     if head is None:

@@ -3,50 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from .journal import ENTRY_SPAN, FUNCTION_SPAN, Journal, quote
-from .row import ExecutionRow, Kind, encode
-
-EMPTY_OBJECT = b"{}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """What the master knows of an execution before a worker runs it. Nothing in here is secret: it is all recorded.
-
-    `started_us` is wall time since 1970, `monotonic_us` the same instant on CLOCK_MONOTONIC, which all processes of a
-    machine share. `entry_us` is how long the gateway (or the queue) took, `decisions` what it decided. `request` is
-    {"method", "url", "path", "headers", "params", "query"} with secrets redacted.
-    """
-
-    kind: Kind
-    parent: str | None
-    replay_of: str | None
-    tenant: str | None
-    method: str
-    path: str
-    route: str
-    function: str
-    version: str
-    seed: str
-    started_us: int
-    monotonic_us: int
-    entry_us: int
-    decisions: Mapping[str, Any]
-    request: Mapping[str, Any]
-    traceparent: str | None
-
-    def to_json(self) -> bytes:
-        return orjson.dumps(self)
-
-    @classmethod
-    def from_json(cls, text: bytes) -> Head:
-        return cls(**orjson.loads(text))
+from .head import Head
+from .journal import Journal, quote
+from .row import ExecutionRow, encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +67,16 @@ def original_body(recorded: bytes | None) -> bytes | None:
 def row(request_id: bytes, head: Head, body: bytes | None, journal: Journal, ending: Ending) -> bytes:
     """The execution's row, encoded. `body` is what `recorded_body` gave."""
     entry_kind = "queue" if head.kind == "job" else "gateway"
-    entry = _root(ENTRY_SPAN, entry_kind, entry_kind, 0, head.entry_us, True, orjson.dumps(head.decisions))
-    function = _root(
-        FUNCTION_SPAN,
-        "function",
-        head.function,
-        ending.function_start_us,
-        ending.end_us - ending.function_start_us,
-        ending.status < 500,
-        EMPTY_OBJECT,
+    function_us = max(0, ending.end_us - ending.function_start_us)
+    ok = "ok" if ending.status < 500 else "error"
+    roots = (
+        f'{{"id":1,"parent":0,"seq":1,"kind":"{entry_kind}","name":"{entry_kind}","op":"{entry_kind}","start_us":0,'
+        f'"duration_us":{head.entry_us},"status":"ok","input":null,"output":null,"settled":0,"attributes":'.encode()
+        + head.decisions
+        + b'},{"id":2,"parent":0,"seq":2,"kind":"function","op":"function","name":'
+        + quote(head.function)
+        + f',"start_us":{ending.function_start_us},"duration_us":{function_us},"status":"{ok}","input":null,'
+        f'"output":null,"settled":0,"attributes":{{}}}}'.encode()
     )
     return encode(
         ExecutionRow(
@@ -129,11 +94,11 @@ def row(request_id: bytes, head: Head, body: bytes | None, journal: Journal, end
             error=ending.error,
             started_us=head.started_us,
             duration_us=ending.end_us,
-            seed=bytes.fromhex(head.seed),
-            request=orjson.dumps(head.request),
+            seed=head.seed,
+            request=head.request,
             input=body,
             output=ending.output,
-            spans=journal.spans_json(entry, function),
+            spans=journal.spans_json(roots),
             logs=journal.logs_json(),
         )
     )
@@ -142,18 +107,3 @@ def row(request_id: bytes, head: Head, body: bytes | None, journal: Journal, end
 def error_json(code: str, message: str, **more: Any) -> bytes:
     """The error column: {"code", "message"} and what else is known, such as "source" and "stack"."""
     return orjson.dumps({"code": code, "message": message, **{key: value for key, value in more.items() if value}})
-
-
-def _root(id: int, kind: str, label: str, start_us: int, duration_us: int, ok: bool, attributes: bytes) -> bytes:
-    return b'{"id":%d,"parent":0,"seq":%d,"kind":"%b","name":%b,"op":"%b","start_us":%d,"duration_us":%d,' % (
-        id,
-        id,
-        kind.encode(),
-        quote(label),
-        kind.encode(),
-        start_us,
-        max(0, duration_us),
-    ) + b'"status":"%b","input":null,"output":null,"attributes":%b,"settled":0}' % (
-        b"ok" if ok else b"error",
-        attributes,
-    )

@@ -20,7 +20,6 @@ import orjson
 
 from .naming import name
 
-ENTRY_SPAN = 1
 FUNCTION_SPAN = 2
 FIRST_CALL = 3
 
@@ -133,9 +132,9 @@ class Journal:
         self.budget -= len(value)
         return value
 
-    def spans_json(self, *roots: bytes) -> bytes:
+    def spans_json(self, roots: bytes) -> bytes:
         """All spans as a JSON array, `roots` (the gateway's and the function's, JSON text) first."""
-        return b"[" + b",".join((*roots, *(span.to_json() for span in self.spans.values()))) + b"]"
+        return b"[" + b",".join((roots, *(span.to_json() for span in self.spans.values()))) + b"]"
 
     def logs_json(self) -> bytes | None:
         return b"[" + b",".join(self.logs) + b"]" if self.logs else None

@@ -16,7 +16,10 @@ def record_headers(headers: Sequence[Pair], also: Collection[str] = ()) -> Seque
 
     Returns `headers` itself when there is nothing to hide, so that the caller can tell.
     """
-    if not any(name.lower() in SECRET_HEADERS or name.lower() in also for name, _ in headers):
+    for name, _ in headers:
+        if (lower := name.lower()) in SECRET_HEADERS or lower in also:
+            break
+    else:
         return headers
     return [
         (name, REDACTED if (lower := name.lower()) in SECRET_HEADERS or lower in also else value)

@@ -7,7 +7,6 @@ pass through here once, so recording is written once. The row is in shared memor
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import time
@@ -16,8 +15,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from ..errors import CallLimit, FluxError, Timeout
-from ..record.execution import Ending, Head, error_json, recorded_body, row, uuid_text
+from ..errors import CallLimit, FluxError
+from ..record.execution import Ending, error_json, recorded_body, row, uuid_text
+from ..record.head import Head
 from ..record.journal import FIRST_CALL, Journal
 from ..record.redaction import record_headers
 from .failure import Failure, from_flux_error
@@ -63,7 +63,6 @@ class Execution:
 
     __slots__ = (
         "_clock_us",
-        "_deadline",
         "_ended",
         "_function_start_us",
         "_redactions",
@@ -76,6 +75,7 @@ class Execution:
         "number",
         "over",
         "request_id",
+        "wall_us",
     )
 
     def __init__(
@@ -96,38 +96,47 @@ class Execution:
         self.isolate: Isolate | None = None
         self.host: Host | None = None
         self.over = False
+        self.wall_us = 0
         self.body = recorded_body(body, cap) if write else None
         self._write = write
         self._ended = ended
         self._redactions: list[bytes] = []
         self._function_start_us = 0
         self._clock_us = 0
-        self._deadline: asyncio.TimerHandle | None = None
 
     def now_us(self) -> int:
         """µs since the execution's start, on the clock that all processes share."""
         return time.monotonic_ns() // 1000 - self.head.monotonic_us
 
     def start(
-        self, isolate: Isolate, host: Host, *, clock_us: int, body: bytes | None, request: bytes, context: bytes
+        self,
+        isolate: Isolate,
+        host: Host,
+        *,
+        clock_us: int,
+        wall_ms: int,
+        body: bytes | None,
+        request: bytes,
+        context: bytes,
     ) -> None:
         """`clock_us` is what the function takes for the time of its start: now, or when the record was made."""
         self.isolate = isolate
         self.host = host
         self._clock_us = clock_us
+        self.wall_us = wall_ms * 1000
         self._function_start_us = self.now_us()
         isolate.start(
             self.number,
             started_us=clock_us,
-            seed=bytes.fromhex(self.head.seed),
+            seed=self.head.seed,
             request=request,
             body=body,
             context=context,
         )
 
-    def limit(self, loop: asyncio.AbstractEventLoop, wall_ms: int) -> None:
-        """Ends the execution with TIMEOUT when it has not ended `wall_ms` from now."""
-        self._deadline = loop.call_later(wall_ms / 1000, self.fail_with, Timeout())
+    def out_of_time(self, now_us: int) -> bool:
+        """Whether the function's time on the wall is over. `now_us` is CLOCK_MONOTONIC."""
+        return self.wall_us > 0 and now_us - self.head.monotonic_us - self._function_start_us > self.wall_us
 
     def unrecorded(self) -> None:
         """There is no room for a record of this execution: nothing of it is written."""
@@ -179,10 +188,16 @@ class Execution:
 
     def done(self, kind: str, payload: bytes) -> None:
         """The handler has settled well; calls that it made and did not await are waited for."""
-        self._after_calls(lambda: self._succeed(kind, payload))
+        if self.host is None or not self.host.busy:
+            self._succeed(kind, payload)
+        else:
+            self.host.when_settled(lambda: self._succeed(kind, payload))
 
     def failed(self, failure: Failure) -> None:
-        self._after_calls(lambda: self.fail(failure))
+        if self.host is None or not self.host.busy:
+            self.fail(failure)
+        else:
+            self.host.when_settled(lambda: self.fail(failure))
 
     def fail(self, failure: Failure) -> None:
         """Ends the execution with an error, now."""
@@ -198,8 +213,6 @@ class Execution:
         if self.over:
             return
         self.over = True
-        if self._deadline is not None:
-            self._deadline.cancel()
         if self.isolate is not None:
             self.isolate.abandon(self.number)
         self._ended(self, status, headers, body, self._row(status, output, error) if self._write else None)
@@ -222,12 +235,6 @@ class Execution:
             self.end(response["status"], headers, response_body(response), payload, None)
         else:
             self.end(200, b"", payload, payload, None)
-
-    def _after_calls(self, then: Callable[[], None]) -> None:
-        if self.host is None or not self.host.busy:
-            then()
-        else:
-            self.host.when_settled(then)
 
     def _clean(self, text: bytes) -> bytes:
         for value in self._redactions:

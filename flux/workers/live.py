@@ -12,7 +12,7 @@ import orjson
 from ..errors import FluxError
 from .execution import Execution
 from .host.failure import HostError
-from .host.registry import answer
+from .host.registry import perform
 from .host.scope import Scope
 
 log = logging.getLogger("flux.worker")
@@ -35,7 +35,7 @@ class LiveHost:
 
     def call(self, id: int, op: str, args: bytes, parsed: Any) -> None:
         self._awaited += op not in BACKGROUND
-        self._tasks[id] = asyncio.get_running_loop().create_task(self._answer(id, op, args))
+        self._tasks[id] = asyncio.get_running_loop().create_task(self._answer(id, op, parsed))
 
     def cancel(self, id: int) -> None:
         task = self._tasks.get(id)
@@ -62,9 +62,9 @@ class LiveHost:
         """True when `close` has nothing to do, which spares the common execution a task."""
         return not self._tasks and not self._scope.transactions
 
-    async def _answer(self, id: int, op: str, args: bytes) -> None:
+    async def _answer(self, id: int, op: str, args: Any) -> None:
         try:
-            result, ok = await answer(self._scope, op, args), True
+            result, ok = await perform(self._scope, op, args), True
         except FluxError as error:
             result, ok = error_payload(error), False
         except asyncio.CancelledError:

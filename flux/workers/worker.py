@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
@@ -21,13 +22,15 @@ import uvloop
 
 from ..build.project import BUILDS_FOLDER
 from ..build.sourcemap import Frame, frames, map_of, map_stack
-from ..errors import FluxError, NotFound, RecordBacklog, RouteNotFound
+from ..errors import FluxError, NotFound, RecordBacklog, RouteNotFound, Timeout
 from ..ipc.channel import Receiver, Sender
 from ..ipc.doorbell import Doorbell
 from ..ipc.segment import Segment
 from ..ipc.wire import JournalKind, RequestKind, ResultKind, pack_result, unpack_request
 from ..manifest import FunctionSpec, Manifest
-from ..record.execution import Head, uuid_text
+from ..record.execution import uuid_text
+from ..record.head import unpack
+from ..record.journal import quote
 from ..replay.recorded import RecordedHost, recorded_calls
 from ..store.pool import open_pool
 from .boot import Boot, BootFiles
@@ -45,6 +48,7 @@ from .live import LiveHost
 log = logging.getLogger("flux.worker")
 
 HEARTBEAT_S: Final = 1.0
+LATE_S: Final = 0.02  # how late a time limit may strike
 PREWARMED: Final = 32  # isolates opened ahead for a new manifest; further ones open at their first request
 Private = dict[str, Any]  # what comes with a request and is not recorded: real headers, the record to replay from
 NOBODY: Final = bytes(16)
@@ -65,6 +69,7 @@ class Worker:
         self.executions: dict[int, Execution] = {}
         self.live: Mapping[str, FunctionSpec] = {}
         self.specs: dict[tuple[str, str], FunctionSpec] = {}
+        self.env = orjson.dumps(dict(self.settings.env))
         self.recording = self.settings.record.mode != "off"
         self.strict = self.settings.record.mode == "strict"
         self.dropped = 0
@@ -95,6 +100,7 @@ class Worker:
         receiver.start()
         self._say(ResultKind.READY, orjson.dumps({"pid": os.getpid(), "generation": self.boot.generation}))
         beat = self.spawn(self._heartbeat())
+        self._end_late()
         await self.stopping.wait()
         beat.cancel()
         receiver.stop()
@@ -129,8 +135,8 @@ class Worker:
                 self._maybe_stop()
 
     def _accept(self, request_id: bytes, payload: bytes) -> None:
-        head_json, secret, body = unpack_request(payload)
-        head = Head.from_json(head_json)
+        packed, secret, body = unpack_request(payload)
+        head, _ = unpack(packed)
         self._numbers += 1
         execution = Execution(
             number=self._numbers,
@@ -142,7 +148,7 @@ class Worker:
             ended=self._ended,
         )
         self.executions[execution.number] = execution
-        if self.recording and not self._begin(execution, head_json):
+        if self.recording and not self._begin(execution, packed):
             return
         private: Private = orjson.loads(secret) if secret else {}
         spec = self.specs.get((head.function, head.version)) or spec_of(private)
@@ -152,7 +158,7 @@ class Worker:
         else:
             self.spawn(self._open_and_start(execution, spec, private, body))
 
-    def _begin(self, execution: Execution, head_json: bytes) -> bool:
+    def _begin(self, execution: Execution, packed: bytes) -> bool:
         """Writes the first journal entry; False when the request was refused because there is no room for a record."""
         if self.journal.congested:
             if self.strict:
@@ -162,7 +168,7 @@ class Worker:
             self.dropped += 1
             execution.unrecorded()
             return True
-        self.journal.write(JournalKind.BEGIN, execution.request_id, head_json, b"\n", execution.body or b"")
+        self.journal.write(JournalKind.BEGIN, execution.request_id, packed, b"\n", execution.body or b"")
         return True
 
     async def _open_and_start(
@@ -196,23 +202,29 @@ class Worker:
             host = LiveHost(execution, scope)
         else:
             host = RecordedHost(execution, recorded_calls(calls), self.boot.secrets, self.loop)
-        context = {
-            "requestId": private.get("request_id") or uuid_text(execution.request_id),
-            "functionName": head.function,
-            "tenant": head.tenant,
-            "user": None,
-            "replay": calls is not None,
-            "env": dict(self.settings.env),
-        }
-        request = {**head.request, "headers": private.get("headers") or head.request.get("headers", [])}
-        execution.limit(self.loop, spec.limits.wall_ms)
+        request = head.request
+        if "headers" in private:  # some are secret, and redacted in the head
+            request = orjson.dumps({**orjson.loads(request), "headers": private["headers"]})
         execution.start(
             isolate,
             host,
             clock_us=private.get("clock_us") or head.started_us,
+            wall_ms=spec.limits.wall_ms,
             body=body,
-            request=orjson.dumps(request),
-            context=orjson.dumps(context),
+            request=request,
+            context=self._context(execution, private, replay=calls is not None),
+        )
+
+    def _context(self, execution: Execution, private: Private, *, replay: bool) -> bytes:
+        """What `ctx` holds from the start, as JSON."""
+        request_id = private.get("request_id") or uuid_text(execution.request_id)
+        tenant = quote(execution.head.tenant) if execution.head.tenant else b"null"
+        return b'{"requestId":"%b","functionName":%b,"tenant":%b,"user":null,"replay":%b,"env":%b}' % (
+            request_id.encode(),
+            quote(execution.head.function),
+            tenant,
+            b"true" if replay else b"false",
+            self.env,
         )
 
     # What isolates say.
@@ -280,6 +292,13 @@ class Worker:
             await self.isolates.open(spec)
         except (ModuleFailed, NotFound) as error:
             log.warning("function %s does not start: %s", spec.name, error)
+
+    def _end_late(self) -> None:
+        """Ends executions whose time is over. One timer for all: a timer for each costs more than it is worth."""
+        now_us = time.monotonic_ns() // 1000
+        for execution in [late for late in self.executions.values() if late.out_of_time(now_us)]:
+            execution.fail_with(Timeout())
+        self.loop.call_later(LATE_S, self._end_late)
 
     async def _heartbeat(self) -> None:
         process = psutil.Process()

@@ -2,7 +2,7 @@
 import { call, parentOf } from "./calls.js";
 import { emit, emitLog, encode, FluxError } from "./execution.js";
 import { lazy } from "./lazy.js";
-import { create, freeze, jsonStringify, NativePromise } from "./primordials.js";
+import { create, freeze, jsonStringify, NativePromise, NativeProxy } from "./primordials.js";
 import { uuid } from "./random.js";
 
 const transactionOf = (tx) => (tx === null ? undefined : tx);
@@ -35,7 +35,7 @@ const NO_TABLE = { __proto__: null, then: true, toJSON: true, constructor: true,
 
 function tablesOver(base, call, tx) {
   const tables = create(null);
-  return new Proxy(freeze(base), {
+  return new NativeProxy(freeze(base), {
     get(target, name) {
       if (typeof name === "symbol" || NO_TABLE[name]) return undefined;
       return target[name] ?? (tables[name] ??= new Table(call, name, tx));

@@ -65,7 +65,8 @@ function inputOf(request, body) {
   let value;
   if (body !== undefined && (typeof body !== "string" || body.length)) {
     let contentType = "";
-    for (const [name, text] of request.headers) if (stringToLowerCase(name) === "content-type") contentType = text;
+    const { headers } = request;
+    for (let i = 0; i < headers.length; i++) if (stringToLowerCase(headers[i][0]) === "content-type") contentType = headers[i][1];
     if (contentType !== "" && !isJson(contentType)) {
       throw new FluxError(415, "UNSUPPORTED_MEDIA_TYPE", `this function takes application/json, not ${contentType}`);
     }

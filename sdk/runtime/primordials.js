@@ -6,6 +6,7 @@ export const uncurry = bind.bind(call);
 export const NativePromise = Promise;
 export const NativeDate = Date;
 export const NativeError = Error;
+export const NativeProxy = Proxy;
 export const { parse: jsonParse, stringify: jsonStringify } = JSON;
 export const {
   create, defineProperty, defineProperties, freeze, getOwnPropertyDescriptor, getPrototypeOf, keys, entries, assign,

@@ -6,15 +6,19 @@ const rotate = (word, by) => (word << by) | (word >>> (32 - by));
 const NativeUint32Array = Uint32Array;
 
 class Stream {
+  // Fields, here and in every class of the core: an assignment in the constructor would run a setter of that name, should
+  // user code have put one on Object.prototype, with this object in its hands.
+  state = new NativeUint32Array(16);
+  block = new NativeUint32Array(16);
+  next = 16;
+
   constructor(seed) {
-    const state = this.state = new NativeUint32Array(16);
+    const { state } = this;
     state[0] = 0x61707865;
     state[1] = 0x3320646e;
     state[2] = 0x79622d32;
     state[3] = 0x6b206574;
     for (let i = 0; i < 32; i++) state[4 + (i >> 2)] |= (charCodeAt(seed, i) & 255) << ((i & 3) * 8);
-    this.block = new NativeUint32Array(16);
-    this.next = 16;
   }
 
   word() {

@@ -5,13 +5,15 @@ import { reportError } from "./report.js";
 
 const MAX_DELAY = 2 ** 31 - 1;
 
+let executionOf = null;
+
 /** Node's libraries call unref() and friends on what setTimeout returns; it converts to its number. */
 class Timeout {
-  constructor(execution, id) {
-    this.execution = execution;
-    this.id = id; // of the host call that is pending; an interval's changes with each tick
-    this.number = id;
-  }
+  #execution;
+  id = 0; // of the host call that is pending; an interval's changes with each tick
+  number = 0;
+  constructor(execution) { this.#execution = execution; }
+  static { executionOf = (timer) => timer.#execution; }
   ref() { return this; }
   unref() { return this; }
   hasRef() { return true; }
@@ -36,7 +38,7 @@ function start(callback, delay, args, repeat) {
       reportError(error);
     }
   };
-  const timer = new Timeout(execution, 0);
+  const timer = new Timeout(execution);
   timer.id = timer.number = wait(timer);
   (execution.timers ??= new Map()).set(timer.number, timer);
   return timer;
@@ -45,8 +47,9 @@ function start(callback, delay, args, repeat) {
 function clearTimer(timer) {
   if (typeof timer === "number" || typeof timer === "string") timer = current().timers?.get(Number(timer));
   if (!(timer instanceof Timeout)) return;
-  timer.execution.timers?.delete(timer.number);
-  if (timer.id) cancel(timer.execution, timer.id);
+  const execution = executionOf(timer);
+  execution.timers?.delete(timer.number);
+  if (timer.id) cancel(execution, timer.id);
   timer.id = 0;
 }
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
 from tests.fixtures.server import Client
 
 CALLERS = 16
+T = TypeVar("T")
 
 
 @dataclass
@@ -66,3 +67,16 @@ async def load(
     finally:
         stop.set()
         await asyncio.wait_for(asyncio.gather(*tasks), 60)
+
+
+async def at_once(number: int, works: Iterable[Awaitable[T]]) -> list[T]:
+    """The results of all `works`, in their order, with at most `number` of them in flight."""
+    places = asyncio.Semaphore(number)
+
+    async def one(work: Awaitable[T]) -> T:
+        async with places:
+            return await work
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(work)) for work in works]
+    return [task.result() for task in tasks]

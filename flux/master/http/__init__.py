@@ -6,7 +6,8 @@
 | `framing.py` | where a body ends: announced length, chunks, trailers |
 | `connection.py` | the life of one connection: a state table, timeouts, pipelining, lingering close |
 | `exchange.py` | one request and its response on a connection |
-| `response.py`, `headers.py` | rendering |
+| `responder.py`, `response.py`, `headers.py` | rendering |
 | `front.py` | what is asked: a mount point, or the gateway and the dispatcher behind it |
+| `mounts.py`, `serving.py` | the paths of the master itself: which they are, how their handlers are run |
 | `edge.py` | the listening socket and all connections: limits, sweep, drain |
 """

@@ -30,7 +30,7 @@ class Exchange:
         self.started = started
         self.started_us = started_us
         self.state: Any = None
-        self.on_lost: Callable[[], None] | None = None
+        self.on_lost: Callable[[], object] | None = None
 
     @property
     def remote(self) -> str:

@@ -21,7 +21,7 @@ _DIGITS = re.compile(r"\d{1,15}", re.ASCII)
 
 
 class Head(NamedTuple):
-    """A head that passed. `target` is as sent ("/path?query"); `length` is None for a chunked body, 0 for no body."""
+    """A head that passed. `target` is "/path?query" in ASCII; `length` is None for a chunked body, 0 for no body."""
 
     method: str
     target: str
@@ -112,6 +112,8 @@ class HeadReader:
 
 def _target(message: RawRequestMessage) -> str:
     target = message.path
+    if not target.isascii():
+        raise RequestError("The request target must be ASCII; escape other characters, such as %C3%A9.")
     if "#" in target:
         raise RequestError("The request target must not hold a fragment ('#').")
     if target[:1] == "/" or target == "*":

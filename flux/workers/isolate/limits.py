@@ -15,6 +15,8 @@ from ._bridge import NativeIsolate
 
 # How often a running step is looked at (2 µs each). One that is over its limit dies this much later at worst.
 TICK_S: Final = 0.005
+# The shortest wait for the moment at which a step's time is used up: the loop has other things to do.
+SHORTEST_S: Final = 0.0005
 # A terminated step normally ends within a millisecond. One that goes on for this much CPU time is inside a builtin that
 # V8 cannot interrupt, and ends with the process only.
 WEDGED_CPU_NS: Final = 1_000_000_000
@@ -89,7 +91,7 @@ class Watchdog:
             execution = tag >> TAG_BITS
             left = self._limit(execution) - self._used_ns.get(execution, 0) - cpu_ns
             if left > 0:
-                wait = min(TICK_S, left / 1e9)
+                wait = min(TICK_S, max(SHORTEST_S, left / 1e9))
             elif self._kill(tag, cpu_ns):
                 self._on_wedged()
                 return

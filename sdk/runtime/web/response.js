@@ -2,6 +2,7 @@
 import { encode } from "../execution.js";
 import { bytesToBase64, jsonStringify } from "../primordials.js";
 import { Body, extract, PlainText, take, twin } from "./body.js";
+import { decodeUtf8 } from "./encoding.js";
 import { Headers } from "./headers.js";
 import { URL } from "./url.js";
 
@@ -82,6 +83,17 @@ export function responseOf(answer, requested) {
 
 export const isResponse = (value) => value instanceof Response;
 
+/** Types whose bytes are shown as text in a trace, if they are UTF-8: routers send text through streams. */
+const TEXT = /^(text\/|application\/(json|javascript|xml|x-www-form-urlencoded|[^;]*\+(json|xml)))/i;
+
+function textOf(bytes) {
+  try {
+    return decodeUtf8(bytes, true, true);
+  } catch {
+    return null;
+  }
+}
+
 /** What leaves for the gateway. */
 export async function responsePayload(response) {
   const headers = [...response.headers];
@@ -90,6 +102,10 @@ export async function responsePayload(response) {
   if (response.statusText) message.status_text = response.statusText;
   if (content === null) message.body = "";
   else if (typeof content === "string") message.body = content;
-  else message.body_base64 = bytesToBase64(content);
+  else {
+    const text = TEXT.test(response.headers.get("content-type") ?? "") ? textOf(content) : null;
+    if (text === null) message.body_base64 = bytesToBase64(content);
+    else message.body = text;
+  }
   return { op: "~response", payload: encode(message) };
 }

@@ -13,7 +13,7 @@ pytest.importorskip("fastapi", reason="the dependency group 'load' is not instal
 
 
 async def test_hello_compares_what_is_recorded_with_what_is_not() -> None:
-    load = Load(scenario="hello", seconds=1, rounds=1, connections=4, warmup_s=1, sample=20)
+    load = Load(scenario="hello", seconds=1, rounds=1, connections=4, warmup_s=0, sample=20)
     rounds, version = await compare(load, [AIOHTTP, OTEL])
     assert version.startswith("18.")
     aiohttp, otel = rounds
@@ -28,7 +28,7 @@ async def test_hello_compares_what_is_recorded_with_what_is_not() -> None:
 
 
 async def test_mixed_creates_users_and_leaves_a_whole_trace_of_each() -> None:
-    load = Load(scenario="mixed", seconds=1, rounds=1, connections=4, generator="client", warmup_s=1, sample=20)
+    load = Load(scenario="mixed", seconds=1, rounds=1, connections=4, generator="client", warmup_s=0, sample=20)
     (otel,), _ = await compare(load, [AIOHTTP, OTEL])
     assert otel.contender == "otel", "bare aiohttp has no create_user and stays out"
     assert (otel.errors, otel.lost, otel.sampled_whole) == ({}, 0, 20)

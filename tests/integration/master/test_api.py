@@ -257,7 +257,7 @@ async def test_logs(node: Node) -> None:
 
 async def test_tail(node: Node) -> None:
     shown = row(function="hello", status=500, error=b'{"code":"X"}', logs=b"[" + entry("info", "one") + b"]")
-    node.client.send("GET /flux/api/tail?function=hello&errors=true HTTP/1.1\r\nHost: x\r\n".encode())
+    node.client.send(b"GET /flux/api/tail?function=hello&errors=true HTTP/1.1\r\nHost: x\r\n")
     node.client.send(f"Authorization: Bearer {OPERATOR}\r\n\r\n".encode())
     answer = await node.client.answer()
     assert answer.headers["content-type"] == "text/event-stream"

@@ -52,7 +52,7 @@ async def recorder(pool: Pool, settings: Settings, segment: Segment) -> AsyncIte
 
 
 def begin(segment: Segment, execution: bytes, body: bytes = b"{}") -> None:
-    entry = head(started_us=NOW_US).to_json() + b"\n" + (recorded_body(body, CAP) or b"")
+    entry = head(started_us=NOW_US).pack() + b"\n" + (recorded_body(body, CAP) or b"")
     assert segment.journal.try_write(JournalKind.BEGIN, execution, entry)
 
 
@@ -102,7 +102,7 @@ async def test_a_dead_worker_leaves_its_unfinished_executions_as_died(
     end(segment, finished)
     begin(segment, running)
     call(segment, running)
-    failed = [Work(running, head().to_json()), Work(never_read, head(started_us=NOW_US).to_json(), b'{"a":1}')]
+    failed = [Work(running, head().pack()), Work(never_read, head(started_us=NOW_US).pack(), b'{"a":1}')]
     await recorder.close(segment, failed)
     assert await statuses(connection) == {finished: 200, running: 502, never_read: 502}
     assert await spans_of(connection, running) == ["gateway", "create_user", "db:select(users)"]
@@ -115,7 +115,7 @@ async def test_a_result_that_never_left_is_recorded_as_its_caller_saw_it(
     execution = uuid.uuid4().bytes
     begin(segment, execution)
     end(segment, execution, status=200)
-    await recorder.close(segment, [Work(execution, head(started_us=NOW_US).to_json())])
+    await recorder.close(segment, [Work(execution, head(started_us=NOW_US).pack())])
     error = await connection.fetchval("SELECT error FROM flux.executions")
     assert await statuses(connection) == {execution: 502}
     assert orjson.loads(error) == {"code": "WORKER_DIED", "message": "worker died", "computed_status": 200}
@@ -135,7 +135,7 @@ async def test_a_long_execution_does_not_keep_the_ring_from_being_freed(
         await recorder.flush()
     assert await connection.fetchval("SELECT count(*) FROM flux.open_records") == 2
     call(segment, long, FIRST_CALL + 1)
-    await recorder.close(segment, [Work(long, head().to_json())])
+    await recorder.close(segment, [Work(long, head().pack())])
     assert await spans_of(connection, long) == ["gateway", "create_user", "db:select(users)", "db:select(users)"]
     assert await connection.fetchval("SELECT count(*) FROM flux.open_records") == 0
 

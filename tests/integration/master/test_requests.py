@@ -36,6 +36,21 @@ async def test_a_call_has_everything(serve: Serve) -> None:
     assert call.remote == "127.0.0.1"
 
 
+@pytest.mark.parametrize("target", [b"/users/caf\xc3\xa9", b"/users/\xff", b"/hello?\xff"])
+async def test_bytes_beyond_ascii_must_be_escaped(serve: Serve, target: bytes) -> None:
+    served = await serve()
+    async with await served.connect() as client:
+        assert (await client.ask(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")).code == "INVALID_REQUEST"
+
+
+async def test_a_recorder_that_fails_does_not_cost_the_connection(serve: Serve) -> None:
+    served = await serve()
+    served.refused = None  # type: ignore[assignment]  # appending to it fails
+    async with await served.connect() as client:
+        for _ in range(2):
+            assert (await client.ask(get("/none"))).status == 404
+
+
 async def test_answers_have_the_usual_headers_and_no_server(serve: Serve) -> None:
     served = await serve()
     async with await served.connect() as client:

@@ -22,17 +22,17 @@ ENVIRONMENT = {
 }
 
 
-def entry(contender: str, requests: int, lost: int | None, others_cpu: float = 0.0) -> Round:
+def entry(contender: str, requests: int, lost: int | None, idle_cpu: float = 0.0) -> Round:
     return Round(
         contender=contender, number=1, requests=requests, seconds=1.0, latencies=Histogram.of([(1000, 10)]), lost=lost,
-        others_cpu=others_cpu,
+        idle_cpu=idle_cpu, foreign_cpu=0.4,
     )  # fmt: skip
 
 
 def comparison() -> report.Comparison:
     return report.Comparison(
         load=Load(scenario="hello"), workers=1, consume=False, baseline="aiohttp", environment=ENVIRONMENT,
-        rounds=[entry("aiohttp", 1000, None), entry("flux", 600, 2, others_cpu=0.5)],
+        rounds=[entry("aiohttp", 1000, None), entry("flux", 600, 2, idle_cpu=0.5)],
     )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def test_losses_and_busy_neighbours_are_not_hidden() -> None:
     text = comparison().to_markdown()
     assert "2 of 600" in text
     assert "idle contenders used 0.50 CPUs" in text
+    assert "other programs used 0.40 CPUs" in text
     assert "| hello: requests/s, Flux recording / bare aiohttp | at least 0.5 | 0.60 | yes |" in text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flux.ipc.wire import JournalKind
-from flux.record.execution import Head
+from flux.record.head import Head
 from flux.record.journal import FIRST_CALL, Journal
 
 ID = bytes(range(16))
@@ -23,12 +23,12 @@ def head(**changes: object) -> Head:
         "route": "/create_user",
         "function": "create_user",
         "version": "f" * 64,
-        "seed": "00" * 32,
+        "seed": bytes(32),
         "started_us": 1_700_000_000_000_000,
         "monotonic_us": 5_000,
         "entry_us": 300,
-        "decisions": {"auth": "ok"},
-        "request": {"method": "POST", "headers": []},
+        "decisions": b'{"auth":"ok"}',
+        "request": b'{"method":"POST","headers":[]}',
         "traceparent": None,
     }
     return Head(**{**values, **changes})  # type: ignore[arg-type]  # names and types are those above
@@ -38,7 +38,7 @@ def records(execution: bytes = ID) -> list[Record]:
     """BEGIN, a call that was answered, a log line, and a call that was not; each ends 100 further in the ring."""
     journal = Journal(CAP)
     entries = [
-        (JournalKind.BEGIN, head().to_json() + b'\n{"email":"a@b.co"}'),
+        (JournalKind.BEGIN, head().pack() + b'\n{"email":"a@b.co"}'),
         (JournalKind.CALL, journal.call(FIRST_CALL, 0, "db.findOne", b'{"table":"users"}', {"table": "users"}, 400)),
         (JournalKind.ANSWER, journal.answer(FIRST_CALL, True, b'{"id":1}', 900)),
         (JournalKind.NOTE, journal.log("info", b'{"message":"found"}', 950)),

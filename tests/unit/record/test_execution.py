@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.record.execution import Ending, Head, original_body, recorded_body, row, uuid_bytes, uuid_text
+from flux.record.execution import Ending, original_body, recorded_body, row, uuid_bytes, uuid_text
+from flux.record.head import unpack
 from flux.record.journal import Journal
 from flux.record.redaction import record_headers
 from flux.record.row import COLUMNS, decode
@@ -45,8 +46,10 @@ def test_a_row_holds_what_the_head_and_the_ending_say() -> None:
     assert fields["replay_of"] is None
 
 
-def test_a_head_survives_its_json() -> None:
-    assert Head.from_json(head(parent=uuid_text(ID)).to_json()) == head(parent=uuid_text(ID))
+def test_a_head_survives_the_wire() -> None:
+    sent = head(parent=uuid_text(ID), seed=b"\n" * 32)
+    assert unpack(sent.pack()) == (sent, b"")
+    assert unpack(sent.pack() + b'\n{"a":"b"}') == (sent, b'{"a":"b"}')
 
 
 def test_ids_are_text_and_bytes() -> None:

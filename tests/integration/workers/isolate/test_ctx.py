@@ -30,7 +30,11 @@ def args(call: Call) -> Any:
         ("ctx.db.users.findById(7)", "db.findById", {"table": "users", "id": 7}),
         ("ctx.db.users.insert({ a: 1 })", "db.insert", {"table": "users", "data": {"a": 1}}),
         ("ctx.db.users.insertMany([{}])", "db.insertMany", {"table": "users", "data": [{}]}),
-        ("ctx.db.users.update({ a: 1 }, { b: 2 })", "db.update", {"table": "users", "where": {"a": 1}, "data": {"b": 2}}),
+        (
+            "ctx.db.users.update({ a: 1 }, { b: 2 })",
+            "db.update",
+            {"table": "users", "where": {"a": 1}, "data": {"b": 2}},
+        ),
         (
             "ctx.db.users.upsert({ a: 1 }, { on_conflict: ['a'] })",
             "db.upsert",
@@ -286,7 +290,9 @@ async def test_rejections_that_nobody_handles_are_told_before_the_outcome(opened
     service = await opened(function(code))
     outcome = await service.run({"count": count})
     assert [type(event) for event in outcome.events] == [Unhandled] * count + [type(outcome.end)]
-    assert [orjson.loads(e.payload)["message"] for e in outcome.of(Unhandled)] == [f"floating {i}" for i in range(count)]
+    assert [orjson.loads(e.payload)["message"] for e in outcome.of(Unhandled)] == [
+        f"floating {i}" for i in range(count)
+    ]
 
 
 async def test_a_rejection_belongs_to_the_execution_that_made_it(opened: Open) -> None:

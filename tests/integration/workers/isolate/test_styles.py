@@ -74,7 +74,9 @@ async def test_body_query_and_parameters_are_merged(opened: Open, raw: Any, requ
         (b"a=1", [["Content-Type", "application/x-www-form-urlencoded"]], "UNSUPPORTED_MEDIA_TYPE", 415),
     ],
 )
-async def test_a_body_that_is_no_json_is_refused(opened: Open, raw: bytes, headers: Any, code: str, status: int) -> None:
+async def test_a_body_that_is_no_json_is_refused(
+    opened: Open, raw: bytes, headers: Any, code: str, status: int
+) -> None:
     service = await opened(function("return 1"))
     failure = (await service.run(raw=raw, request={"headers": headers})).failure
     assert (failure["code"], failure["status"]) == (code, status)
@@ -108,7 +110,9 @@ async def test_a_result_that_breaks_the_output_schema_is_our_fault(opened: Open)
 
 
 async def test_an_asynchronous_schema_is_awaited(opened: Open) -> None:
-    code = SCHEMA + module("{ input: schema(async (value) => ({ value: { ...value, seen: true } })), handler: (c) => c.input }")
+    code = SCHEMA + module(
+        "{ input: schema(async (value) => ({ value: { ...value, seen: true } })), handler: (c) => c.input }"
+    )
     service = await opened(code)
     assert (await service.run({"a": 1})).value == {"a": 1, "seen": True}
 
