@@ -96,7 +96,7 @@ async def compare(
                 continue
             progress(f"starting {contender.title}")
             database = await server.create(f"load_{contender.name.replace('-', '_')}")
-            place = site(folder / contender.name, database, workers=workers, consume=consume)
+            place = stack.enter_context(site(folder / contender.name, database, workers=workers, consume=consume))
             tree = await contender.start(place)
             stack.push_async_callback(tree.stop)
             entries.append(Entry(contender=contender, site=place, tree=tree))

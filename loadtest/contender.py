@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,8 @@ from .scenario import NAMES, Name, TraceReads
 PACKAGE = __package__ or "loadtest"
 ROOT = Path(__file__).resolve().parent
 PROJECT = ROOT / "project"
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory, not a temporary file
 
 # A job that is not due within the run is durable, but not consumed in the measured time.
 FAR_AWAY_MS = 24 * 3600 * 1000
@@ -81,12 +84,27 @@ class Contender:
         )  # fmt: skip
 
 
-def site(folder: Path, database: str, *, workers: int = 1, consume: bool = False, project: Path | None = None) -> Site:
-    """A site in `folder` (made here) on a free port; `project` is the folder of Flux's functions."""
+@contextmanager
+def site(
+    folder: Path, database: str, *, workers: int = 1, consume: bool = False, project: Path | None = None
+) -> Iterator[Site]:
+    """A site in `folder` (made here) on a free port, for as long as the block lasts."""
     folder.mkdir(parents=True)
-    return Site(
+    place = Site(
         folder=folder, database=database, port=free_port(), workers=workers, consume=consume, project=project or PROJECT
     )
+    try:
+        yield place
+    finally:
+        _sweep(place)
+
+
+def _sweep(site: Site) -> None:
+    """Frees the rings of a Flux that was killed: its data folder goes now, so no later start will recover them."""
+    instance = site.folder / "data/instance"
+    if instance.exists():
+        for segment in SHARED_MEMORY.glob(f"flux-{instance.read_text().strip()}-*"):
+            segment.unlink(missing_ok=True)
 
 
 AIOHTTP = Contender(

@@ -93,9 +93,10 @@ async def _timed(connection: Connection, request: Request) -> float:
 @asynccontextmanager
 async def _flux(workers: int, project: Path | None) -> AsyncIterator[Tree]:
     async with scratch() as (folder, server):
-        place = site(folder / "site", await server.create("load_idle"), workers=workers, project=project)
-        tree = await FLUX.start(place)
-        try:
-            yield tree
-        finally:
-            await tree.stop()
+        database = await server.create("load_idle")
+        with site(folder / "site", database, workers=workers, project=project) as place:
+            tree = await FLUX.start(place)
+            try:
+                yield tree
+            finally:
+                await tree.stop()

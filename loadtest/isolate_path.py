@@ -1,12 +1,12 @@
-"""One worker's isolate path by itself: requests/s of an async function that makes three host calls, answered in process.
+"""One worker's isolate path by itself: requests/s of a function that makes three host calls, answered in process.
 
     python -m loadtest.isolate_path [--rounds 5] [--requests 20000] [--in-flight 32] [--cpu 0]
 
 Method: one isolate, one process pinned to one CPU (as a worker is), uvloop, no network, no database, no record. The
-function awaits three host calls one after the other; each is answered from memory as soon as it is said. mini-racer's own
-Python layer does the same in a process of its own (`wrap_py_function`), with fewer requests because it is slower. The two
-take turns, round by round, and the ratio is the median of the rounds' ratios. Opening = from `Isolate(...)` to `ready()`,
-the first one with V8's start in it; the first request is answered by an isolate that has served none.
+function awaits three host calls one after the other; each is answered from memory as soon as it is said. mini-racer's
+own Python layer does the same in a process of its own (`wrap_py_function`), with fewer requests because it is slower.
+The two take turns, round by round, and the ratio is the median of the rounds' ratios. Opening = from `Isolate(...)` to
+`ready()`, the first one with V8's start in it; the first request is answered by an isolate that has served none.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class MiniRacerPath:
 
         self._host = self._racer.wrap_py_function(host)
         call = await self._host.__aenter__()
-        make = self._racer.eval(
+        make: Any = self._racer.eval(
             "(host) => { const call = async (op, args) => JSON.parse(await host(op, JSON.stringify(args)));"
             "const ctx = { db: { users: { findOne: (where) => call('db.findOne', { table: 'users', where }),"
             "insert: (data) => call('db.insert', { table: 'users', data }) } },"
@@ -192,15 +192,16 @@ def ask(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def report(rounds: list[tuple[dict[str, Any], dict[str, Any]]], options: argparse.Namespace) -> str:
     def median(key: str) -> float:
-        return statistics.median(flux[key] for flux, _ in rounds)
+        return statistics.median([float(flux[key]) for flux, _ in rounds])
 
+    rate, cpu_us = median("per_second"), median("cpu_us")
     theirs = statistics.median(other["per_second"] for _, other in rounds)
     ratio = statistics.median(flux["per_second"] / other["per_second"] for flux, other in rounds)
     return "\n".join(
         (
             f"isolate path, one CPU ({platform.machine()}, Python {platform.python_version()}), "
             f"{options.in_flight} in flight, medians of {len(rounds)} rounds of {options.requests} requests",
-            f"  three host calls          {median('per_second'):>9,.0f} requests/s   {median('cpu_us'):.1f} µs CPU each",
+            f"  three host calls          {rate:>9,.0f} requests/s   {cpu_us:.1f} µs CPU each",
             f"  the same over mini-racer  {theirs:>9,.0f} requests/s   Flux serves {ratio:.0f} times as many",
             f"  no host call              {median('hello_per_second'):>9,.0f} requests/s",
             f"  three calls, one by one   {median('one_by_one_us'):>9,.0f} µs",

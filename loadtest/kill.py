@@ -68,21 +68,26 @@ class Plan:
 async def kill_under_load(plan: Plan, progress: Callable[[Kill], None]) -> list[Kill]:
     """Runs the plan on a database and folder of its own; the contender is started again after a kill of its root."""
     async with scratch() as (folder, server):
-        place = site(folder / "site", await server.create("load_kill"), workers=plan.workers)
-        tree = await plan.contender.start(place)
-        try:
-            kills = []
-            for number in range(1, plan.kills + 1):
-                name, tally = await _load_and_kill(plan, tree)
-                if not tree.alive():
-                    # What outlived the root would be found by the restart in the field, too; it is ended afterwards.
-                    before, tree = tree, await plan.contender.restart(place)
-                    before.kill()
-                kills.append(await _count(plan, place, number, name, tally))
-                progress(kills[-1])
-            return kills
-        finally:
-            await tree.stop()
+        database = await server.create("load_kill")
+        with site(folder / "site", database, workers=plan.workers) as place:
+            return await _kill_repeatedly(plan, place, progress)
+
+
+async def _kill_repeatedly(plan: Plan, place: Site, progress: Callable[[Kill], None]) -> list[Kill]:
+    tree = await plan.contender.start(place)
+    try:
+        kills = []
+        for number in range(1, plan.kills + 1):
+            name, tally = await _load_and_kill(plan, tree)
+            if not tree.alive():
+                # What outlived the root would be found by the restart in the field, too; it is ended afterwards.
+                before, tree = tree, await plan.contender.restart(place)
+                before.kill()
+            kills.append(await _count(plan, place, number, name, tally))
+            progress(kills[-1])
+        return kills
+    finally:
+        await tree.stop()
 
 
 async def _load_and_kill(plan: Plan, tree: Tree) -> tuple[str, Tally]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -37,10 +37,10 @@ class Seeds:
         return seed
 
 
-def request_work(call: GatewayCall, spec: FunctionSpec, seed: bytes) -> Work:
-    """A request that the gateway let pass: the hottest of the four."""
+def request_work(call: GatewayCall, spec: FunctionSpec, seed: bytes, redact: Collection[str]) -> Work:
+    """A request that the gateway let pass: the hottest of the four. `redact`: further headers not to record."""
     headers = call.headers
-    shown = record_headers(headers)
+    shown = record_headers(headers, redact)
     head = Head(
         "http",
         None,

@@ -33,7 +33,7 @@ from .metrics import Metrics
 from .queue.runner import QueueRunner
 from .recorder import Recorder
 from .refusals import Refusals
-from .replays import replay
+from .replays import check_replayable, replay
 from .supervisor import Supervisor
 
 log = logging.getLogger("flux.master")
@@ -52,7 +52,7 @@ class Node:
         self.metrics = Metrics()
         self.live = Live()
         self.recording = settings.record.mode != "off"
-        self.refusals = Refusals(instance, pid, settings.record.body_bytes)
+        self.refusals = Refusals(instance, pid, settings.record)
         self.recorder = Recorder(pool, settings, instance, self._stored)
         self.recorder.add(self.refusals.segment)
         self.dispatcher = Dispatcher(loop, settings.server.in_flight_per_worker, self._on_message)
@@ -64,6 +64,7 @@ class Node:
         )
         self.gateway = Gateway(settings, self.manifest, {}, loop.time)
         self._seeds = Seeds()
+        self._redact = frozenset(name.lower() for name in settings.record.redact_headers)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dropped: dict[str, int] = {}
         self.draining = False
@@ -76,7 +77,7 @@ class Node:
         spec = call.spec
         assert spec is not None
         try:
-            return self.dispatcher.submit(request_work(call, spec, self._seeds.next()))
+            return self.dispatcher.submit(request_work(call, spec, self._seeds.next(), self._redact))
         except FluxError as error:
             self.refused(call, error)
             raise
@@ -99,12 +100,11 @@ class Node:
 
     async def replay(self, recorded: dict[str, Any]) -> dict[str, Any]:
         """Runs a recorded execution (from `executions.get`) again; see `flux.master.replays.replay`."""
+        check_replayable(recorded)
         spec = await self._spec_of(recorded)
         return await replay(recorded, spec, self.dispatcher.submit)
 
     async def _spec_of(self, recorded: Mapping[str, Any]) -> FunctionSpec:
-        if recorded["code_version"] is None:
-            raise NotFound("No function ran in this execution, so there is nothing to replay.")
         async with self.pool.acquire() as connection:
             spec = await versions.get(connection, recorded["code_version"], recorded["function"])
         if spec is None:

@@ -6,12 +6,15 @@ attack, while Postgres is away) they are counted and dropped, because no caller 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ..errors import FluxError
 from ..ipc.segment import Segment
 from ..ipc.wire import JournalKind
 from ..record.execution import error_json, recorded_body
 from ..record.redaction import record_headers
 from ..record.row import ExecutionRow, encode
+from ..settings.sections import Record
 from .heads import request_json
 from .http.call import GatewayCall
 
@@ -22,18 +25,19 @@ SMALLEST_RING = 4096  # the segment's request and result rings, which nobody use
 class Refusals:
     """Writes the rows of refused requests."""
 
-    def __init__(self, instance: str, pid: int, cap: int) -> None:
+    def __init__(self, instance: str, pid: int, settings: Record) -> None:
         self.segment = Segment.create(
             f"flux-{instance}-master-{pid}",
             request_bytes=SMALLEST_RING,
             result_bytes=SMALLEST_RING,
             journal_bytes=RING_BYTES,
         )
-        self._cap = cap
+        self._cap = settings.body_bytes
+        self._redact = frozenset(name.lower() for name in settings.redact_headers)
         self.dropped = 0
 
     def record(self, call: GatewayCall, error: FluxError) -> None:
-        row = refused_row(call, error, self._cap)
+        row = refused_row(call, error, self._cap, self._redact)
         if len(row) > self.segment.journal.largest or not self.segment.journal.try_write(
             JournalKind.END, call.request_id, row
         ):
@@ -44,7 +48,7 @@ class Refusals:
         self.segment.unlink()
 
 
-def refused_row(call: GatewayCall, error: FluxError, cap: int) -> bytes:
+def refused_row(call: GatewayCall, error: FluxError, cap: int, redact: Collection[str]) -> bytes:
     """One row with the gateway's span only. The path is cut where a caller made it absurdly long."""
     span = (
         b'[{"id":1,"parent":0,"seq":1,"kind":"gateway","name":"gateway","op":"gateway","start_us":0,"duration_us":%d,'
@@ -67,7 +71,7 @@ def refused_row(call: GatewayCall, error: FluxError, cap: int) -> bytes:
             started_us=call.started_us,
             duration_us=call.gateway_us,
             seed=None,
-            request=request_json(call, record_headers(call.headers)),
+            request=request_json(call, record_headers(call.headers, redact)),
             input=recorded_body(call.body, cap),
             output=None,
             spans=span,

@@ -20,6 +20,7 @@ import asyncpg
 import setproctitle
 import uvloop
 
+from .. import collector
 from ..build.pipeline import build_project
 from ..config import Settings
 from ..errors import BuildFailed, FluxError, LocalError
@@ -111,6 +112,7 @@ class Server:
         self.folder.announce(f"http://{host}:{port}")
         setproctitle.setproctitle(f"flux: master :{port}")
         self._greet(host, port)
+        collector.settle()
         await self.stopping.wait()
         log.info("draining: no new requests; those in flight have %g s", self.settings.server.drain_s)
         node.draining = True

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """`head` is a packed `flux.record.head.Head`; `private` (JSON) never enters a record."""
 
     request_id: bytes

@@ -215,13 +215,17 @@ class Execution:
         self.over = True
         if self.isolate is not None:
             self.isolate.abandon(self.number)
+        output = self._clean(self.journal.capped(output)) if output else None
+        error = self._clean(error) if error else None
+        if self.head.kind == "replay":  # whoever asked for it compares records, not answers
+            headers, body = b"", b'{"output":%b,"error":%b}' % (output or b"null", error or b"null")
         self._ended(self, status, headers, body, self._row(status, output, error) if self._write else None)
 
     def _row(self, status: int, output: bytes | None, error: bytes | None) -> bytes:
         ending = Ending(
             status=status,
-            error=self._clean(error) if error else None,
-            output=self._clean(self.journal.capped(output)) if output else None,
+            error=error,
+            output=output,
             function_start_us=self._function_start_us,
             end_us=self.now_us(),
         )

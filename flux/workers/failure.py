@@ -45,6 +45,7 @@ def from_flux_error(error: FluxError) -> Failure:
         public_message=error.message,
         violations=error.violations,
         headers=error.headers,
+        details={"violations": list(error.violations)},
     )
 
 

@@ -8,6 +8,7 @@ have written is already in shared memory.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ import psutil
 import setproctitle
 import uvloop
 
+from .. import collector
 from ..build.project import BUILDS_FOLDER
 from ..build.sourcemap import Frame, frames, map_of, map_stack
 from ..errors import FluxError, NotFound, RecordBacklog, RouteNotFound, Timeout
@@ -97,7 +99,9 @@ class Worker:
         receiver = Receiver(self.segment.requests, Doorbell(self.files.requests_bell), self.loop, self._on_records)
         self.loop.add_reader(self.files.control, self._master_gone)
         self._deploy(Manifest.from_json(dict(self.boot.manifest)))
+        self.spawn(self._learn_tables())
         receiver.start()
+        collector.settle()
         self._say(ResultKind.READY, orjson.dumps({"pid": os.getpid(), "generation": self.boot.generation}))
         beat = self.spawn(self._heartbeat())
         self._end_late()
@@ -299,6 +303,11 @@ class Worker:
         for execution in [late for late in self.executions.values() if late.out_of_time(now_us)]:
             execution.fail_with(Timeout())
         self.loop.call_later(LATE_S, self._end_late)
+
+    async def _learn_tables(self) -> None:
+        """Ahead of the first request that needs them; when it fails, that request tries again and says why."""
+        with contextlib.suppress(FluxError):
+            await self.services.catalogue.load(self.services)
 
     async def _heartbeat(self) -> None:
         process = psutil.Process()

@@ -22,7 +22,9 @@ WHOLE = ["gateway", "create_user", "db:select(users)", "db:insert(users)", "queu
 async def records(url: str) -> dict[str, asyncpg.Record]:
     connection = await asyncpg.connect(url)
     try:
-        rows = await connection.fetch("SELECT request_id, status, error, spans FROM flux.executions WHERE kind = 'http'")
+        rows = await connection.fetch(
+            "SELECT request_id, status, error, spans FROM flux.executions WHERE kind = 'http'"
+        )
     finally:
         await connection.close()
     return {str(row["request_id"]): row for row in rows}

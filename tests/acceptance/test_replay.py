@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import orjson
 import pytest
 from aiohttp import web
@@ -86,9 +85,7 @@ async def test_a_thousand_executions_run_again_to_the_byte(
     serve: Serve, project: Path, upstream: Upstream, connection: Connection
 ) -> None:
     client = await serve(project, workers=2)
-    answers = await at_once(
-        IN_FLIGHT, (client.post("/everything", {"number": number}) for number in range(EXECUTIONS))
-    )
+    answers = await at_once(IN_FLIGHT, (client.post("/everything", {"number": number}) for number in range(EXECUTIONS)))
     assert {status for status, _, _ in answers} == {200}
     assert len({tuple(body["order"][i].split()[0] for i in range(9)) for _, body, _ in answers}) > EXECUTIONS // 10
 

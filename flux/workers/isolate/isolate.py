@@ -38,6 +38,7 @@ from .protocol import (
     Event,
     Failed,
     Loaded,
+    Said,
     Settled,
     Stopped,
     StopReason,
@@ -208,7 +209,7 @@ class Isolate:
         if events:
             self._on_events(events)
 
-    def _take(self, said: list[Event], events: list[Event]) -> None:
+    def _take(self, said: list[Said], events: list[Event]) -> None:
         for event in said:
             if isinstance(event, Settled):
                 self._settled.discard(event.execution)
@@ -265,7 +266,7 @@ class Isolate:
             self._on_events(events)
 
 
-def _has_outcome(said: list[Event], execution: int) -> bool:
+def _has_outcome(said: list[Said], execution: int) -> bool:
     return any(isinstance(event, (Done, Failed)) and event.execution == execution for event in said)
 
 

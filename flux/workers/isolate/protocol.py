@@ -116,22 +116,12 @@ class Loaded(NamedTuple):
     error: bytes | None
 
 
-Event = (
-    Call
-    | CallCancelled
-    | SpanOpened
-    | SpanClosed
-    | Logged
-    | Redacted
-    | Done
-    | Failed
-    | Unhandled
-    | Stopped
-    | Settled
-    | Loaded
-)
+Event = Call | CallCancelled | SpanOpened | SpanClosed | Logged | Redacted | Done | Failed | Unhandled | Stopped
 
-_OWN: Final[dict[bytes, Callable[[int, int, int, bytes], Event]]] = {
+# What a line may be.
+Said = Event | Settled | Loaded
+
+_OWN: Final[dict[bytes, Callable[[int, int, int, bytes], Said]]] = {
     b"~done": lambda execution, id, parent, payload: Done(execution, "json", payload),
     b"~response": lambda execution, id, parent, payload: Done(execution, "response", payload),
     b"~failed": lambda execution, id, parent, payload: Failed(execution, payload),
@@ -159,9 +149,9 @@ def _text(payload: bytes) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
-def parse(outbox: bytes) -> list[Event]:
-    """The events of one step, in the order in which they were said. Raises ValueError on a malformed line."""
-    events: list[Event] = []
+def parse(outbox: bytes) -> list[Said]:
+    """What one step said, in the order in which they were said. Raises ValueError on a malformed line."""
+    events: list[Said] = []
     for line in outbox.split(b"\n"):
         if not line:
             continue

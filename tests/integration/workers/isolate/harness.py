@@ -11,7 +11,7 @@ import orjson
 
 from flux.manifest import Limits
 from flux.workers.isolate.isolate import Isolate
-from flux.workers.isolate.protocol import Call, CallCancelled, Done, Event, Failed, Stopped
+from flux.workers.isolate.protocol import Call, CallCancelled, Done, Event, Failed, Logged, Stopped
 
 SEED = bytes(range(32))
 STARTED_US = 1_700_000_000_000_000
@@ -67,9 +67,30 @@ class Outcome:
 
     @property
     def messages(self) -> list[str]:
-        from flux.workers.isolate.protocol import Logged
-
         return [orjson.loads(event.payload)["message"] for event in self.of(Logged)]
+
+
+class Held:
+    """A host that keeps calls until the test answers them."""
+
+    def __init__(self, *ops: str) -> None:
+        self.calls: list[Call] = []
+        self._ops = ops
+        self._changed = asyncio.Event()
+
+    def __call__(self, call: Call) -> Any:
+        if self._ops and call.op not in self._ops:
+            return None
+        self.calls.append(call)
+        self._changed.set()
+        return NEVER
+
+    async def wait(self, count: int = 1) -> list[Call]:
+        """The calls that are held, once there are so many."""
+        while len(self.calls) < count:
+            self._changed.clear()
+            await asyncio.wait_for(self._changed.wait(), PATIENCE_S)
+        return self.calls
 
 
 class Service:
@@ -115,7 +136,7 @@ class Service:
             "params": {},
             "query": {},
         }
-        known = {
+        known: dict[str, Any] = {
             "requestId": f"request-{number}",
             "functionName": "f",
             "tenant": None,

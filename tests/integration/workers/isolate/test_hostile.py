@@ -1,4 +1,4 @@
-"""Code that attacks the runtime: whatever it does, it gets its own result or its own error, and the next request is served."""
+"""Code that attacks the runtime: it gets its own result or its own error, and the next request is served."""
 
 from __future__ import annotations
 

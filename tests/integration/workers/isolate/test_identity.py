@@ -1,4 +1,4 @@
-"""Many executions in one isolate: each sees its own identity, seed and clock, and the same inputs give the same bytes."""
+"""Many executions in one isolate: each sees its own identity, seed and clock; the same inputs give the same bytes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import orjson
 from flux.workers.isolate.protocol import Call, Done, Event
 
 from .conftest import Open
-from .harness import NEVER, STARTED_US, Outcome, Service, function
+from .harness import NEVER, STARTED_US, Held, Outcome, Service, function
 
 EXECUTIONS = 3_000
 IN_FLIGHT = 64
 
 # Each mark is [who ctx says I am, who the globals say I am (through the random stream), the clock].
 WHO = """
-    const mark = () => [ctx.requestId, Math.random(), crypto.randomUUID(), ctx.uuid(), Date.now(), new Date().toISOString()];
+    const mark = () =>
+        [ctx.requestId, Math.random(), crypto.randomUUID(), ctx.uuid(), Date.now(), new Date().toISOString()];
     const marks = [mark()];
     const one = await ctx.db.a.find({ me: ctx.requestId });
     marks.push(mark());
@@ -34,13 +35,15 @@ WHO = """
 """
 
 
-def result_of(call: Call) -> Any:
+def result_of(call: Call, name: int | None = None) -> Any:
+    """An answer that says whose it is, or that is the same for all when they are to say the same."""
+    whose = call.execution if name is None else name
     if call.op == "fetch":
         url = orjson.loads(call.args)["url"]
-        return {"status": 200, "status_text": "OK", "url": url, "headers": [], "body": f"{call.execution} {url}"}
+        return {"status": 200, "status_text": "OK", "url": url, "headers": [], "body": f"{whose} {url}"}
     if call.op == "crypto.digest":
         return {"data": "AAAA"}
-    return [{"execution": call.execution, "call": call.id}]
+    return [{"execution": whose, "call": call.id}]
 
 
 class Shuffled:
@@ -113,11 +116,9 @@ def key(event: Event) -> bytes:
 async def recorded(opened: Open, order: int) -> list[bytes]:
     """All that 100 executions said, each answered in an order that depends on `order` alone."""
     service = await opened(function(WHO), version="v1")
-    service.isolate._on_events  # noqa: B018  # the service is its only listener
     said: list[bytes] = []
     for number in range(100):
-        held: list[Call] = []
-        service.host = lambda call, held=held: held.append(call) or NEVER  # type: ignore[func-returns-value,misc]
+        host = service.host = Held()
         service.clock_us = STARTED_US
         end = service.begin(seed=number.to_bytes(32, "big"), context={"requestId": "same"})
         me = service._numbers
@@ -125,9 +126,9 @@ async def recorded(opened: Open, order: int) -> list[bytes]:
         while not end.done():
             await asyncio.sleep(0)
             # Only when the isolate has nothing more to do is the set of open calls a function of what came before.
-            if held and service.isolate._watchdog.idle:
-                call = held.pop(choose.randrange(len(held)))
-                service.answer(call, {**x} if isinstance(x := result_of(call._replace(execution=0)), dict) else x)
+            if host.calls and service.isolate._watchdog.idle:
+                call = host.calls.pop(choose.randrange(len(host.calls)))
+                service.answer(call, result_of(call, name=0))
         outcome = end.result()
         assert isinstance(outcome.end, Done), (me, outcome.end)
         said.extend(key(event) for event in outcome.events)
@@ -158,14 +159,11 @@ async def test_the_clock_stands_still_while_code_runs_and_never_goes_back(opened
         await ctx.sleep(1);
         times.push(Date.now());
         return times"""
-    service = await opened(function(code), lambda call: NEVER)
-    held: list[Call] = []
-    service.host = lambda call: held.append(call) or NEVER  # type: ignore[func-returns-value]
+    host = Held()
+    service = await opened(function(code), host)
     end = service.begin()
     for clock_us in (STARTED_US + 5_000_000, STARTED_US - 5_000_000):
-        while not held:
-            await asyncio.sleep(0)
-        call = held.pop()
+        call = (await host.wait()).pop()
         service.isolate.answer(call.execution, call.id, clock_us=clock_us, ok=True, payload=b"null")
     start = STARTED_US // 1000
     assert (await end).value == [start] * 4 + [start + 5000] * 2
@@ -189,7 +187,10 @@ async def test_date_is_whole_and_in_utc(opened: Open) -> None:
 
 
 async def test_random_numbers_are_spread_evenly(opened: Open) -> None:
-    code = "const b = new Array(16).fill(0); for (let i = 0; i < 160000; i++) b[Math.floor(Math.random() * 16)]++; return b"
+    code = """
+        const buckets = new Array(16).fill(0);
+        for (let i = 0; i < 160000; i++) buckets[Math.floor(Math.random() * 16)]++;
+        return buckets"""
     service = await opened(function(code))
     buckets = (await service.run()).value
     # Chi-square with 15 degrees of freedom; 50 is beyond one in 100,000, and the seed is fixed.

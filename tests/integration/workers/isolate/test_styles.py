@@ -15,7 +15,10 @@ SCHEMA = """
 const schema = (validate) => ({ "~standard": { version: 1, vendor: "test", validate } });
 const names = schema((value) => typeof value.name === "string"
   ? { value: { name: value.name.trim() } }
-  : { issues: [{ message: "a name is needed", path: ["name"] }, { message: "odd", path: [{ key: "items" }, 0, "id"] }] });
+  : { issues: [
+      { message: "a name is needed", path: ["name"] },
+      { message: "odd", path: [{ key: "items" }, 0, "id"] },
+    ] });
 """
 
 
@@ -32,8 +35,8 @@ async def test_a_defined_function_gets_input_and_ctx(opened: Open) -> None:
 async def test_a_fetch_style_function_gets_a_request(opened: Open) -> None:
     code = """{ async fetch(request, ctx) {
         const text = await request.text();
-        return new Response(request.method + " " + new URL(request.url).search + " " + text + request.headers.get("x-a"),
-            { status: 201, headers: { "x-b": ctx.requestId } });
+        const said = [request.method, new URL(request.url).search, text + request.headers.get("x-a")];
+        return new Response(said.join(" "), { status: 201, headers: { "x-b": ctx.requestId } });
     } }"""
     service = await opened(module(code))
     outcome = await service.run(raw="grüße".encode(), request={"headers": [["x-a", "1"]]})

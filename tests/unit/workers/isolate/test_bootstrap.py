@@ -14,6 +14,8 @@ from flux.workers.isolate.isolate import bootstrap
 @pytest.fixture
 def generator(pytestconfig: pytest.Config) -> ModuleType:
     path = Path(pytestconfig.rootpath) / "sdk" / "runtime" / "build.py"
+    if not path.exists():
+        pytest.skip("the sources of the runtime are not here, only the generated file")
     spec = importlib.util.spec_from_file_location("flux_runtime_build", path)
     assert spec is not None
     assert spec.loader is not None

@@ -48,5 +48,5 @@ def test_the_payload_is_what_follows_the_fourth_tab(payload: bytes) -> None:
 
 @pytest.mark.parametrize("line", [b"1", b"1\t2\t3\top", b"x\t1\t0\top\t{}", b"1\t\t0\top\t{}"])
 def test_a_malformed_line_is_refused(line: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"unpack|invalid literal"):
         parse(line)
