@@ -172,6 +172,11 @@ class Dispatcher:
                 entry = lane.in_flight.pop(tag, None)
                 if entry is not None and not entry.result.done():
                     status, headers, body = unpack_result(payload)
-                    entry.result.set_result(Result(status, orjson.loads(headers) if headers else JSON_BODY, body))
+                    entry.result.set_result(Result(status, pairs(headers) if headers else JSON_BODY, body))
             else:
                 self._on_message(lane, kind, tag, payload)
+
+
+def pairs(headers: bytes) -> list[tuple[str, str]]:
+    """JSON pairs as header pairs, which are hashed on their way out (`flux.master.http.headers`)."""
+    return [(name, value) for name, value in orjson.loads(headers)]

@@ -74,8 +74,9 @@ class Node:
 
     def dispatch(self, call: GatewayCall) -> asyncio.Future[Result]:
         """Runs what the gateway let pass. A refusal of the dispatcher is recorded like one of the gateway."""
-        spec = call.spec
-        assert spec is not None
+        assert call.spec is not None
+        # While the body arrived, another version may have gone live, which is the one that every worker knows.
+        spec = self.manifest.functions.get(call.spec.name, call.spec)
         try:
             return self.dispatcher.submit(request_work(call, spec, self._seeds.next(), self._redact))
         except FluxError as error:
@@ -114,13 +115,13 @@ class Node:
     # What is live.
 
     async def deploy(self, manifest: Manifest) -> None:
-        """Makes these the live functions: the versions are kept first, then workers and routes switch."""
+        """Makes these the live functions: the versions are kept first, then workers learn them, then routes switch."""
         async with self.pool.acquire() as connection:
             await versions.save(connection, manifest.functions.values())
+        plain = manifest.to_json()
+        await self.supervisor.deploy(plain, orjson.dumps(plain))
         self.gateway.swap(manifest)
         self.manifest = manifest
-        plain = manifest.to_json()
-        self.supervisor.deploy(plain, orjson.dumps(plain))
         self.queue.nudge()
 
     def function(self, name: str) -> FunctionSpec:

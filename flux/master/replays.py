@@ -11,6 +11,7 @@ import orjson
 from ..errors import Conflict, Divergence, RecordBacklog
 from ..manifest import FunctionSpec
 from ..record.execution import original_body, uuid_text
+from ..record.javascript import loads
 from .heads import replay_work
 from .http.call import Result
 from .work import Work
@@ -40,38 +41,46 @@ async def replay(
     Returns {"request_id", "of", "status", "match", "recorded", "replayed", "divergences"}. Raises NotReplayable when
     the record is not whole (a value was larger than the record's cap).
     """
-    recorded: dict[str, Any] = orjson.loads(orjson.dumps(execution))
-    _check_whole(recorded["spans"])
-    work = replay_work(recorded, spec, _body(execution["input"]), clock_us(recorded["started_at"]))
+    _check_whole(loads(text_of(execution["spans"])))
+    work = replay_work(execution, spec, _body(execution["input"]), clock_us(execution["started_at"]))
     result = await run(work)
-    after = {"status": result.status, **orjson.loads(result.body)}
-    code = (after["error"] or {}).get("code")
+    output, _, error = result.body.partition(b"\n")
+    code = code_of(error)
     if code == RecordBacklog.code:
         raise RecordBacklog
     return {
         "request_id": uuid_text(work.request_id),
-        "of": recorded["request_id"],
+        "of": execution["request_id"],
         "status": result.status,
-        "match": code != Divergence.code and same(recorded, after),
-        "recorded": {key: recorded[key] for key in ("status", "output", "error")},
-        "replayed": after,
-        "divergences": [_divergence(after["error"])] if code == Divergence.code else [],
+        "match": code != Divergence.code and same(execution, result.status, output, error),
+        "recorded": {key: execution[key] for key in ("status", "output", "error")},
+        "replayed": {"status": result.status, "output": orjson.Fragment(output), "error": orjson.Fragment(error)},
+        "divergences": [_divergence(loads(error))] if code == Divergence.code else [],
     }
+
+
+def text_of(value: orjson.Fragment | None) -> bytes:
+    """JSON text, to the byte as it is stored."""
+    return orjson.dumps(value)
+
+
+def code_of(error: bytes) -> str | None:
+    found = loads(error)
+    return found.get("code") if isinstance(found, dict) else None
+
+
+def same(recorded: Mapping[str, Any], status: int, output: bytes, error: bytes) -> bool:
+    """Whether a replay came out as recorded: status, and output (to the byte) or error code."""
+    before = text_of(recorded["error"])
+    if (recorded["status"], code_of(before)) != (status, code_of(error)):
+        return False
+    return error != b"null" or text_of(recorded["output"]) == output
 
 
 def clock_us(started_at: str) -> int:
     """Microseconds since 1970 of a time as the API writes it."""
     moment = datetime.strptime(started_at, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     return int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
-
-
-def same(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether a replay came out as recorded: status, and output or error code."""
-    if before["status"] != after["status"]:
-        return False
-    if before["error"] or after["error"]:
-        return (before["error"] or {}).get("code") == (after["error"] or {}).get("code")
-    return bool(before["output"] == after["output"])
 
 
 def _check_whole(spans: list[dict[str, Any]]) -> None:

@@ -30,6 +30,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 from ..config import Settings
+from ..errors import LocalError
 from ..ipc.channel import Sender
 from ..ipc.doorbell import Doorbell
 from ..ipc.segment import Segment
@@ -62,7 +63,7 @@ class WorkerProcess:
     ready_at: float = 0.0
     heard_at: float = 0.0
     report: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    ready: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    ready: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)  # or dead before it was
     gone: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
 
@@ -103,29 +104,34 @@ class Supervisor:
         return [worker for worker in self._workers if worker.state != "dead"]
 
     async def start(self, manifest: Mapping[str, Any]) -> None:
-        """Starts the mold and all workers; returns when every worker is ready. Raises TimeoutError if one is not."""
+        """Starts the mold and all workers; returns when every worker is ready. Raises LocalError when none is."""
         self._manifest = manifest
         self._start_mold()
         workers = [await self._spawn(index) for index in range(1, self._settings.server.workers + 1)]
-        async with asyncio.timeout(READY_LIMIT_S):
-            for worker in workers:
-                await worker.ready.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READY_LIMIT_S):
+                for worker in workers:
+                    await worker.ready.wait()
+        if not any(worker.state == "ready" for worker in self._workers):
+            raise LocalError("No worker starts; the lines above say why.")
         self._keep(self._watch_heartbeats())
 
-    def deploy(self, manifest: Mapping[str, Any], text: bytes) -> None:
-        """Tells all workers which functions are live; `text` is the manifest as JSON."""
+    async def deploy(self, manifest: Mapping[str, Any], text: bytes) -> None:
+        """Tells all workers which functions are live; `text` is the manifest as JSON. What is sent later, they know."""
         self._manifest = manifest
-        for worker in self.workers:
-            self._keep(worker.lane.requests.send_all(RequestKind.MANIFEST, bytes(16), text))
+        telling = (worker.lane.requests.send_all(RequestKind.MANIFEST, bytes(16), text) for worker in self.workers)
+        with contextlib.suppress(TimeoutError):  # whoever takes nothing for so long is about to be replaced
+            async with asyncio.timeout(HEARTBEAT_LIMIT_S):
+                await asyncio.gather(*telling)
 
     async def reload(self) -> None:
         """Replaces every worker, one after the other: the new one is ready before the old one drains."""
         for old in [worker for worker in self.workers if worker.state == "ready"]:
             new = await self._spawn(old.index)
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(READY_LIMIT_S):
                     await new.ready.wait()
-            except TimeoutError:
+            if new.state != "ready":
                 log.error("worker %d does not start; the old one goes on", new.index)
                 self.kill(new)
                 return
@@ -144,6 +150,8 @@ class Supervisor:
             await asyncio.to_thread(self._mold.wait)
 
     def kill(self, worker: WorkerProcess) -> None:
+        if not worker.pid:  # not forked yet; and 0 would mean this process and all its group
+            return
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker.pid, signal.SIGKILL)
 
@@ -216,8 +224,9 @@ class Supervisor:
         if self._stopping:
             return
         log.error("the mold died (%s); starting another", self._mold.returncode)
-        orphans = list(self._by_pid.values())
+        orphans = [*self._by_pid.values(), *self._spawning.values()]
         self._by_pid.clear()
+        self._spawning.clear()
         self._start_mold()
         for worker in orphans:
             self.kill(worker)
@@ -274,6 +283,7 @@ class Supervisor:
         expected = worker.state == "draining"
         young = worker.state == "starting" or time.monotonic() - worker.ready_at < YOUNG_S
         worker.state = "dead"
+        worker.ready.set()
         self._workers.remove(worker)
         worker.control.close()
         if not expected:
@@ -295,6 +305,8 @@ class Supervisor:
             await asyncio.sleep(BREAKER_PAUSE_S)
         elif failures > 1:
             await asyncio.sleep(min(FIRST_DELAY_S * 2 ** (failures - 2), LONGEST_DELAY_S))
+        if self._stopping:
+            return
         self.respawns += 1
         await self._spawn(index)
 

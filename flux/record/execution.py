@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .head import Head
+from .javascript import dumps
 from .journal import Journal, quote
 from .row import ExecutionRow, encode
 
@@ -104,4 +105,4 @@ def row(request_id: bytes, head: Head, body: bytes | None, journal: Journal, end
 
 def error_json(code: str, message: str, **more: Any) -> bytes:
     """The error column: {"code", "message"} and what else is known, such as "source" and "stack"."""
-    return orjson.dumps({"code": code, "message": message, **{key: value for key, value in more.items() if value}})
+    return dumps({"code": code, "message": message, **{key: value for key, value in more.items() if value}})

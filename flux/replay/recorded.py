@@ -10,15 +10,13 @@ replay; so is a function that waits for something else than the next recorded an
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from ..errors import Divergence
+from ..record.javascript import dumps, loads
 from ..record.journal import FIRST_CALL
 from ..workers.execution import OFFSET, Execution
 
@@ -56,20 +54,6 @@ def recorded_calls(spans: Sequence[Mapping[str, Any]]) -> list[RecordedCall]:
     ]
 
 
-def dumps(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError:  # lone surrogates
-        return json.dumps(value).encode()
-
-
-def canonical(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        return json.dumps(value, sort_keys=True).encode()
-
-
 class RecordedHost:
     """Answers one execution from `calls`; `secrets` supplies what no record holds."""
 
@@ -92,8 +76,12 @@ class RecordedHost:
 
     def call(self, id: int, op: str, args: bytes, parsed: Any) -> None:
         expected = self._calls.get(id)
-        asked = orjson.loads(self._execution.journal.spans[id + OFFSET].input)
-        if expected is None or expected.op != op or canonical(expected.args) != canonical(asked):
+        asked = loads(self._execution.journal.spans[id + OFFSET].input)
+        if (
+            expected is None
+            or expected.op != op
+            or dumps(expected.args, sort_keys=True) != dumps(asked, sort_keys=True)
+        ):
             self._diverge(id, op, asked, expected)
             return
         self._made.add(id)
@@ -127,7 +115,7 @@ class RecordedHost:
         self._watch()
 
     def _secret(self, call: RecordedCall) -> bytes:
-        return orjson.dumps(self._secrets.get(str(call.args.get("name")), ""))
+        return dumps(self._secrets.get(str(call.args.get("name")), ""))
 
     def _watch(self) -> None:
         if self._stall is not None:

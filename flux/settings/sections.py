@@ -122,7 +122,7 @@ class Record:
         minimum=64 * KIB,
         power_of_two=True,
     )
-    flush_ms: int = setting(50, "Longest time a finished execution waits for the next COPY.", unit="ms", minimum=1)
+    flush_ms: int = setting(100, "Longest time a finished execution waits for the next COPY.", unit="ms", minimum=1)
     flush_rows: int = setting(
         2000, "Executions that start a COPY at once; larger batches gain nothing.", unit="rows", minimum=1
     )

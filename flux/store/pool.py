@@ -44,7 +44,7 @@ def mark_dirty(conn: Connection) -> None:
 async def open_pool(
     url: str, size: int, *, statement_timeout_ms: int, application_name: str = "flux", min_size: int = 1
 ) -> Pool:
-    """A pool of at most `size` connections (the first is opened now, so that a wrong URL fails here).
+    """A pool of at most `size` connections (`min_size` are opened now, so that a wrong URL fails here).
 
     Giving a connection back costs no round trip unless `mark_dirty` was called on it. An open transaction is always
     rolled back. `statement_timeout_ms` 0 = none.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import orjson
-
 from ..build.sourcemap import Frame
 from ..errors import CpuLimit, FluxError, IsolateLost, MemoryLimit
-from .execution import Execution, parse
+from ..record.javascript import dumps, loads
+from .execution import Execution
 from .failure import describe
 from .isolate.protocol import (
     Call,
@@ -37,7 +36,7 @@ def deliver(event: Event, execution: Execution, mapper: Mapper) -> None:
         case Done():
             execution.done(event.kind, event.payload)
         case Failed():
-            execution.failed(describe(parse(event.payload), mapper(execution.head.version)))
+            execution.failed(describe(loads(event.payload), mapper(execution.head.version)))
         case Logged():
             execution.logged(event.level, event.payload)
         case SpanOpened():
@@ -50,9 +49,9 @@ def deliver(event: Event, execution: Execution, mapper: Mapper) -> None:
         case Redacted():
             execution.redact(event.payload)
         case Unhandled():
-            failure = describe(parse(event.payload), mapper(execution.head.version))
+            failure = describe(loads(event.payload), mapper(execution.head.version))
             source = failure.details["source"]
             message = f"unhandled rejection: {failure.message}" + (f" at {source}" if source else "")
-            execution.logged("error", orjson.dumps({"message": message}))
+            execution.logged("error", dumps({"message": message}))
         case Stopped():
             execution.fail_with(STOPPED[event.reason]())

@@ -8,7 +8,6 @@ pass through here once, so recording is written once. The row is in shared memor
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ import orjson
 from ..errors import CallLimit, FluxError
 from ..record.execution import Ending, error_json, recorded_body, row, uuid_text
 from ..record.head import Head
+from ..record.javascript import dumps, loads
 from ..record.journal import FIRST_CALL, Journal
 from ..record.redaction import record_headers
 from .failure import Failure, from_flux_error
@@ -149,7 +149,7 @@ class Execution:
         if id > MOST_CALLS:
             self.fail_with(CallLimit(f"The function has made more than {MOST_CALLS} host calls."))
             return
-        parsed = parse(args)
+        parsed = loads(args)
         if self._write:
             entry = self.journal.call(
                 id + OFFSET, parent and parent + OFFSET, op, self._clean_call(op, args, parsed), parsed, self.now_us()
@@ -201,7 +201,7 @@ class Execution:
 
     def fail(self, failure: Failure) -> None:
         """Ends the execution with an error, now."""
-        body = orjson.dumps(failure.response(uuid_text(self.request_id)))
+        body = dumps(failure.response(uuid_text(self.request_id)))
         headers = orjson.dumps(list(failure.headers.items())) if failure.headers else b""
         self.end(failure.status, headers, body, None, error_json(failure.code, failure.message, **failure.details))
 
@@ -217,8 +217,8 @@ class Execution:
             self.isolate.abandon(self.number)
         output = self._clean(self.journal.capped(output)) if output else None
         error = self._clean(error) if error else None
-        if self.head.kind == "replay":  # whoever asked for it compares records, not answers
-            headers, body = b"", b'{"output":%b,"error":%b}' % (output or b"null", error or b"null")
+        if self.head.kind == "replay":  # who asked for it compares records, not answers
+            headers, body = b"", b"%b\n%b" % (output or b"null", error or b"null")
         self._ended(self, status, headers, body, self._row(status, output, error) if self._write else None)
 
     def _row(self, status: int, output: bytes | None, error: bytes | None) -> bytes:
@@ -234,8 +234,8 @@ class Execution:
 
     def _succeed(self, kind: str, payload: bytes) -> None:
         if kind == "response":
-            response = parse(payload)
-            headers = orjson.dumps(response.get("headers", []))
+            response = loads(payload)
+            headers = dumps(response.get("headers", []))
             self.end(response["status"], headers, response_body(response), payload, None)
         else:
             self.end(200, b"", payload, payload, None)
@@ -247,16 +247,8 @@ class Execution:
 
     def _clean_call(self, op: str, args: bytes, parsed: Any) -> bytes:
         if op == "fetch" and isinstance(parsed, dict) and parsed.get("headers"):
-            args = orjson.dumps({**parsed, "headers": record_headers(parsed["headers"])})
+            args = dumps({**parsed, "headers": record_headers(parsed["headers"])})
         return self._clean(args)
-
-
-def parse(args: bytes) -> Any:
-    """JSON from the isolate; it may hold lone surrogates, which orjson refuses and the standard library takes."""
-    try:
-        return orjson.loads(args)
-    except orjson.JSONDecodeError:
-        return json.loads(args)
 
 
 def response_body(response: dict[str, Any]) -> bytes:

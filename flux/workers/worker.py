@@ -32,6 +32,7 @@ from ..ipc.wire import JournalKind, RequestKind, ResultKind, pack_result, unpack
 from ..manifest import FunctionSpec, Manifest
 from ..record.execution import uuid_text
 from ..record.head import unpack
+from ..record.javascript import loads
 from ..record.journal import quote
 from ..replay.recorded import RecordedHost, recorded_calls
 from ..store.pool import open_pool
@@ -87,6 +88,7 @@ class Worker:
             url,
             self.settings.database.pool_size,
             statement_timeout_ms=self.settings.database.statement_timeout_ms,
+            min_size=0,  # a worker starts while Postgres is away, too
         )
         self.services = Services(
             pool=pool,
@@ -129,7 +131,11 @@ class Worker:
     def _on_records(self, records: list[tuple[int, bytes, bytes]]) -> None:
         for kind, tag, payload in records:
             if kind == RequestKind.REQUEST:
-                self._accept(tag, payload)
+                try:
+                    self._accept(tag, payload)
+                except Exception:  # a fault of ours costs this request, not the others of the batch
+                    log.exception("request %s cannot be taken", uuid_text(tag))
+                    self._give_up(tag)
             elif kind == RequestKind.INVOKE_ANSWER:
                 self.invocations.answered(tag, payload)
             elif kind == RequestKind.MANIFEST:
@@ -137,6 +143,13 @@ class Worker:
             elif kind == RequestKind.DRAIN:
                 self.draining = True
                 self._maybe_stop()
+
+    def _give_up(self, request_id: bytes) -> None:
+        execution = self.executions.get(self._numbers)
+        if execution is not None and execution.request_id == request_id:
+            execution.fail_with(FluxError())
+        else:
+            self._answer(request_id, FluxError.status, b"", orjson.dumps(FluxError().body(uuid_text(request_id))))
 
     def _accept(self, request_id: bytes, payload: bytes) -> None:
         packed, secret, body = unpack_request(payload)
@@ -154,7 +167,7 @@ class Worker:
         self.executions[execution.number] = execution
         if self.recording and not self._begin(execution, packed):
             return
-        private: Private = orjson.loads(secret) if secret else {}
+        private: Private = loads(secret) if secret else {}
         spec = self.specs.get((head.function, head.version)) or spec_of(private)
         isolate = self.isolates.ready(spec) if spec else None
         if isolate is not None and spec is not None:
@@ -240,7 +253,11 @@ class Worker:
                 continue
             execution = executions.get(event.execution)
             if execution is not None and not execution.over:
-                deliver(event, execution, self._frames)
+                try:
+                    deliver(event, execution, self._frames)
+                except Exception:  # as above
+                    log.exception("execution %s failed inside Flux", uuid_text(execution.request_id))
+                    execution.fail_with(FluxError())
 
     def _frames(self, version: str) -> Callable[[str], list[Frame]]:
         return lambda stack: frames(map_stack(stack, map_of(self.builds, version)))
@@ -284,10 +301,11 @@ class Worker:
     # Life.
 
     def _deploy(self, manifest: Manifest) -> None:
+        # The versions before stay known: the master may have chosen one just before it heard of the new ones.
+        self.specs = {(spec.name, spec.version): spec for spec in (*self.live.values(), *manifest.functions.values())}
         self.live = manifest.functions
-        self.specs = {(spec.name, spec.version): spec for spec in manifest.functions.values()}
-        self.isolates.keep(frozenset(version for _, version in self.specs))
-        setproctitle.setproctitle(title(self.boot, len(self.specs)))
+        self.isolates.keep(frozenset(spec.version for spec in self.live.values()))
+        setproctitle.setproctitle(title(self.boot, len(self.live)))
         for spec in list(manifest.functions.values())[:PREWARMED]:
             self.spawn(self._warm(spec))
 

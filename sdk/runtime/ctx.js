@@ -31,7 +31,7 @@ class Table {
 }
 
 /** Properties that are no table: what the language itself asks any object for, so that a `db` can be awaited or logged. */
-const NO_TABLE = { __proto__: null, then: true, toJSON: true, constructor: true, prototype: true, ["__proto__"]: true };
+const NO_TABLE = { __proto__: null, then: true, toJSON: true, constructor: true, prototype: true };
 
 function tablesOver(base, call, tx) {
   const tables = create(null);

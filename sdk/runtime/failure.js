@@ -1,5 +1,5 @@
 // How an error leaves the isolate. Whatever was thrown, this does not throw: it may be a trap of user code's making.
-import { arrayJoin, fromCharCode, isArray, jsonStringify, NativeError, stringIncludes, stringSlice, stringSplit } from "./primordials.js";
+import { arrayJoin, isArray, jsonStringify, NativeError, stringIncludes, stringSlice, stringSplit } from "./primordials.js";
 
 /** Frames of the runtime say nothing to the reader of a stack. */
 export const RUNTIME_SCRIPT = "<flux-runtime>";

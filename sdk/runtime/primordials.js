@@ -1,7 +1,7 @@
 // What the runtime needs of the language, taken before user code runs: user code may replace any of it.
 const { bind, call } = Function.prototype;
 /** Turns a method into a function that takes `this` first, and that no later change of a prototype can reach. */
-export const uncurry = bind.bind(call);
+const uncurry = bind.bind(call);
 
 export const NativePromise = Promise;
 export const NativeDate = Date;
@@ -11,15 +11,12 @@ export const { parse: jsonParse, stringify: jsonStringify } = JSON;
 export const {
   create, defineProperty, defineProperties, freeze, getOwnPropertyDescriptor, getPrototypeOf, keys, entries, assign,
 } = Object;
-export const { apply, construct, ownKeys, get: reflectGet } = Reflect;
+export const { apply, construct, ownKeys } = Reflect;
 export const { isArray } = Array;
 export const { isView } = ArrayBuffer;
-export const { floor, min, max, imul } = Math;
+export const { floor } = Math;
 export const { fromCharCode } = String;
-export const { isSafeInteger } = Number;
 
-export const arrayPush = uncurry(Array.prototype.push);
-export const arraySlice = uncurry(Array.prototype.slice);
 export const arrayJoin = uncurry(Array.prototype.join);
 export const charCodeAt = uncurry(String.prototype.charCodeAt);
 export const stringSlice = uncurry(String.prototype.slice);
@@ -27,13 +24,7 @@ export const stringSplit = uncurry(String.prototype.split);
 export const stringIncludes = uncurry(String.prototype.includes);
 export const stringIndexOf = uncurry(String.prototype.indexOf);
 export const stringToLowerCase = uncurry(String.prototype.toLowerCase);
-export const stringStartsWith = uncurry(String.prototype.startsWith);
 export const toISOString = uncurry(Date.prototype.toISOString);
 export const dateToString = uncurry(Date.prototype.toString);
 export const bytesToBase64 = uncurry(Uint8Array.prototype.toBase64);
 export const bytesFromBase64 = Uint8Array.fromBase64.bind(Uint8Array);
-export const mapGet = uncurry(Map.prototype.get);
-export const mapSet = uncurry(Map.prototype.set);
-export const mapDelete = uncurry(Map.prototype.delete);
-export const weakMapGet = uncurry(WeakMap.prototype.get);
-export const weakMapSet = uncurry(WeakMap.prototype.set);

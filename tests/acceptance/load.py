@@ -20,10 +20,14 @@ T = TypeVar("T")
 
 @dataclass
 class Told:
-    """Request IDs by the status that the caller got; `broken` counts connections that ended without an answer."""
+    """Request IDs by the status that the caller got.
+
+    `broken` counts requests that were sent and not answered, `refused` those that found nobody to connect to.
+    """
 
     by_status: dict[int, list[str]] = field(default_factory=dict)
     broken: int = 0
+    refused: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, status: int, request_id: str) -> None:
@@ -57,9 +61,11 @@ async def load(
                 async with client.session.post(client.server.url + path, json=make(next(numbers))) as response:
                     await response.read()
                     told.note(response.status, response.headers["x-request-id"])
+            except aiohttp.ClientConnectorError:
+                told.refused += 1
+                await asyncio.sleep(0.02)  # the server is down: do not spin until it is back
             except (aiohttp.ClientError, ConnectionError):
                 told.broken += 1
-                await asyncio.sleep(0.02)  # the server is down: do not spin until it is back
 
     tasks = [asyncio.create_task(caller()) for _ in range(callers)]
     try:

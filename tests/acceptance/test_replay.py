@@ -26,6 +26,7 @@ IN_FLIGHT = 32
 REPLAYS_IN_FLIGHT = 8
 SLOWEST_S = 0.012  # of the service that the function fetches from; long enough to mix up the order of answers
 TABLES = ("public.notes", "flux.jobs", "flux.open_records")
+LOGS = ("logs", "logs_again")
 WHAT_RAN = ("id", "parent", "kind", "name", "op", "input", "output", "status", "settled")
 
 
@@ -108,9 +109,6 @@ async def test_a_thousand_executions_run_again_to_the_byte(
         assert calls(pair["spans"]) == calls(pair["spans_again"])
         messages = [[(log["message"], log.get("fields")) for log in orjson.loads(pair[name])] for name in LOGS]
         assert messages[0] == messages[1]
-
-
-LOGS = ("logs", "logs_again")
 
 
 async def change_span(connection: Connection, request_id: str, op: str, key: str, value: Any) -> dict[str, Any]:
@@ -214,3 +212,29 @@ async def test_the_code_that_ran_runs_again_after_it_was_changed(serve: Serve, p
     replay = await replayed(client, request_id)
     assert replay["match"]
     assert replay["replayed"]["output"]["said"].startswith("hello")
+
+
+ODD = {
+    "surrogate": 200,
+    "thrown surrogate": 500,
+    "deliberate surrogate": 400,
+    "rejected surrogate": 200,
+    "numbers": 200,
+    "keys": 200,
+    "nothing": 200,
+    "response": 201,
+    "bytes": 200,
+    "error response": 422,
+    "empty": 204,
+    "truncated": 200,
+}
+
+
+async def test_odd_values_run_again(serve: Serve, project: Path) -> None:
+    client = await serve(project)
+    for kind, status in ODD.items():
+        async with client.session.post(client.server.url + "/odd", json={"kind": kind}) as response:
+            request_id = response.headers["x-request-id"]
+            assert response.status == status, f"{kind}: {await client.execution(request_id)}"
+        replay = await replayed(client, request_id)
+        assert (replay["match"], replay["status"]) == (True, status), (kind, replay)

@@ -31,6 +31,7 @@ from .backoff import delay_s
 log = logging.getLogger("flux.queue")
 
 POLL_S = 1.0  # jobs that other nodes pushed, or that became due, wait at most this long
+SPACING_S = 0.01  # however often it is nudged: claims in batches cost a fraction of claims one by one
 LEASE_S = 30.0
 EXTEND_S = LEASE_S / 3
 BATCH = 100
@@ -77,6 +78,7 @@ class QueueRunner:
                     await self._pause(RETRY_S)
                     continue
                 if claimed < BATCH:
+                    await asyncio.sleep(SPACING_S)
                     await self._pause(POLL_S)
             await asyncio.gather(*self._running.values(), return_exceptions=True)
         finally:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from .connection import Session, run
+from .connection import run
 from .failure import HostError, nearest
+from .free import Session
 from .values import Codec, codec
 
 if TYPE_CHECKING:

@@ -10,22 +10,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
-from asyncpg import InterfaceError, PostgresError, Record
+from asyncpg import InterfaceError, PostgresError
 from asyncpg.exceptions import InternalClientError
-from asyncpg.pool import PoolConnectionProxy
 
 from flux.store.pool import mark_dirty
 
 from .database_errors import is_lost, is_unsent, translate
 from .failure import HostError
+from .free import Session, usable
 from .values import set_codecs
 
 if TYPE_CHECKING:
     from .scope import Services
 
-Session: TypeAlias = "PoolConnectionProxy[Record]"
 T = TypeVar("T")
 
 # A call that found no connection for so long meets a pool that is exhausted, or a Postgres that is not coming back
@@ -43,6 +43,9 @@ MAX_DEAD_CONNECTIONS = 64
 
 async def acquire(services: Services) -> Session:
     """A connection of the pool. Raises 503 DATABASE_BUSY, or DATABASE_UNAVAILABLE when Postgres does not answer."""
+    connection = services.free.at_once()
+    if connection is not None:
+        return connection
     loop = asyncio.get_running_loop()
     deadline = loop.time() + ACQUIRE_TIMEOUT_S
     while True:
@@ -50,7 +53,7 @@ async def acquire(services: Services) -> Session:
         try:
             # Not acquire(timeout=...): that costs a task of its own, a tenth of a whole findOne.
             async with asyncio.timeout(max(left, RECONNECT_PAUSE_S)):
-                return await _prepared(services, await services.pool.acquire())
+                return await services.free.wait(partial(_prepared, services))
         except TimeoutError:
             raise HostError(
                 "DATABASE_BUSY",
@@ -76,7 +79,8 @@ async def _prepared(services: Services, connection: Session) -> Session:
             await set_codecs(connection)
             connection.add_termination_listener(lambda _: services.prepared.discard(backend))
         except BaseException:
-            await release(services, connection)
+            with contextlib.suppress(*FAILURES):
+                await services.pool.release(connection)
             raise
         services.prepared.add(backend)
     return connection
@@ -90,12 +94,15 @@ def terminate(connection: Session) -> None:
 
 async def release(services: Services, connection: Session, *, leaves_state: bool = False) -> None:
     """Gives it back, with `leaves_state` only after a reset; what breaks meanwhile the pool replaces."""
+    if not leaves_state and usable(connection) and not connection.is_in_transaction():
+        services.free.give(connection)
+        return
     with contextlib.suppress(*FAILURES):
         if leaves_state and not connection.is_closed():
             mark_dirty(connection)
             await connection.execute("DISCARD TEMP")
     with contextlib.suppress(*FAILURES):
-        await services.pool.release(connection)
+        await services.free.retire(connection)
 
 
 async def run(

@@ -15,9 +15,10 @@ from .arguments import Args, integer, mapping, optional_texts, sequence, text
 from .begin import transaction_of
 from .catalogue import Table
 from .conditions import order, split
-from .connection import Session, run
+from .connection import run
 from .database_errors import is_stale
 from .failure import HostError, invalid
+from .free import Session
 from .statements import Plan
 from .to_json import dumps, row
 

@@ -11,8 +11,9 @@ from flux.store import jobs
 
 from .arguments import Args, integer, optional_text, text
 from .begin import transaction_of
-from .connection import Session, run
+from .connection import run
 from .failure import HostError
+from .free import Session
 from .invoke import deployed
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ async def push(scope: Scope, args: Args) -> bytes:
     transaction = transaction_of(scope, args)
     if transaction is None:
         job_id = await run(services, insert, read=False)
-        services.nudge()
+        if delay_ms == 0:
+            services.nudge()
     else:
         job_id = await transaction.run(insert)
         transaction.pushed()

@@ -12,6 +12,7 @@ from flux.manifest import FunctionSpec
 
 from .catalogue import Catalogue
 from .failure import HostError
+from .free import FreeConnections
 
 if TYPE_CHECKING:
     import asyncpg
@@ -35,10 +36,14 @@ class Services:
     nudge: Callable[[], None]
     catalogue: Catalogue = field(default_factory=Catalogue)
     # Backends whose connection has its codecs (flux.workers.host.connection).
+    free: FreeConnections = field(init=False)
     prepared: set[int] = field(default_factory=set)
     threads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_THREADS))
     _outbound: Outbound | None = None
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.free = FreeConnections(self.pool)
 
     @property
     def outbound(self) -> Outbound:
@@ -64,6 +69,7 @@ class Services:
     async def close(self) -> None:
         """Waits for what runs in the background and closes the HTTP client. The pool belongs to who opened it."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.free.close()
         if self._outbound is not None:
             await self._outbound.close()
             self._outbound = None

@@ -11,9 +11,10 @@ from asyncpg.types import Type
 
 from .arguments import Args, text
 from .begin import transaction_of
-from .connection import Session, run
+from .connection import run
 from .db import MAX_LIMIT
 from .failure import HostError, invalid
+from .free import Session
 from .raw_sql import Nature, inspect
 from .to_json import dumps, row
 from .values import Convert, codec

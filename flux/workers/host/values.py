@@ -17,7 +17,7 @@ import orjson
 from . import from_json, to_json
 
 if TYPE_CHECKING:
-    from .connection import Session
+    from .free import Session
 
 Convert = Callable[[Any], Any]
 

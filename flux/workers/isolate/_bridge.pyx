@@ -4,7 +4,9 @@
 Everything here runs on the loop's thread; what runs on the isolate's thread is in the header and knows no Python.
 """
 
+import json
 import os
+import select
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,13 +41,17 @@ cdef extern from "_v8.h" nogil:
         size_t heap_limit
         size_t heap_used
         size_t heap_external
+        size_t heap_ceiling
     ctypedef struct flux_v8:
-        void (*mr_init_v8)(const char*, const char*)
-        const char* (*mr_v8_version)()
-        size_t (*mr_context_count)()
-        size_t (*mr_value_count)(uint64_t)
+        void (*mr_init_v8)(const char*, const char*) noexcept nogil
+        const char* (*mr_v8_version)() noexcept nogil
+        size_t (*mr_context_count)() noexcept nogil
+        mr_value* (*mr_heap_stats)(uint64_t) noexcept nogil
+        void (*mr_free_value)(uint64_t, mr_value*) noexcept nogil
+        size_t (*mr_value_count)(uint64_t) noexcept nogil
     flux_v8 v8
     const char* flux_load(const char*)
+    void flux_started()
     flux_isolate* flux_open(size_t)
     void flux_close(flux_isolate*)
     flux_message* flux_message_new(size_t)
@@ -53,6 +59,8 @@ cdef extern from "_v8.h" nogil:
     flux_outcome* flux_drain(flux_isolate*)
     uint64_t flux_running(flux_isolate*, int64_t*)
     int flux_kill(flux_isolate*, uint64_t, int)
+    const char* mr_text(mr_value*)
+    size_t mr_length(mr_value*)
     enum:
         FLUX_PARTS, FLUX_BOOT, FLUX_SOURCE
         FLUX_PART_UTF8, FLUX_PART_LATIN1, FLUX_PART_BUFFER
@@ -108,15 +116,58 @@ def initialise():
     os.environ["LC_ALL"] = "en_US.UTF-8"
     try:
         v8.mr_init_v8(_FLAGS, icu)
+        flux_started()
         _initialised_in = os.getpid()
-        # ICU reads time zone and locale at the first isolate and keeps them.
-        probe = NativeIsolate(64 << 20)
-        probe.close()
+        # ICU reads time zone and locale at their first use, which is in here, and keeps them.
+        _prove()
     finally:
         if locale is None:
             del os.environ["LC_ALL"]
         else:
             os.environ["LC_ALL"] = locale
+
+
+# A runtime of a few lines that uses all that the bridge relies on, and says what it saw.
+cdef bytes _PROBE = b"""(() => {
+    let out = "";
+    const dispatch = (...args) => {
+        const buffer = new Uint8Array(args.pop());
+        const { timeZone, locale } = Intl.DateTimeFormat().resolvedOptions();
+        out += [...args, buffer.join("+"), timeZone, locale].join();
+        Promise.resolve().then(() => { out += ",microtask" });
+        const rejected = Promise.reject("no");
+        Promise.reject("yes");
+        rejected.catch(() => {});
+    };
+    const flush = () => { const text = out; out = ""; return text };
+    return [dispatch, flush, (promise, value) => { out += "," + (promise instanceof Promise) + value }, () => { out += ",handled" }];
+})()"""
+_PROVEN = "9,-1,2,1700000000000000,0,\u00e9,\u00ff,1+2,UTC,en-US,trueno,trueyes,handled,microtask".encode()
+_PATIENCE_MS = 10_000
+
+
+def _prove():
+    """Raises BridgeError unless V8 behaves as `_v8.h` takes for granted."""
+    cdef NativeIsolate probe = NativeIsolate(64 << 20)
+    cdef mr_value* value
+    doorbell = select.poll()
+    doorbell.register(probe.fileno(), select.POLLIN)
+    probe.send(1, BOOT, 0, 0, 0, True, (UTF8, _PROBE))
+    probe.send(2, 9, -1, 2, 1.7e15, False, (UTF8, b"\xc3\xa9"), (LATIN1, b"\xff"), (BUFFER, b"\x01\x02"))
+    outcomes = []
+    while len(outcomes) < 2 and doorbell.poll(_PATIENCE_MS):
+        outcomes += probe.drain()
+    with nogil:
+        value = v8.mr_heap_stats(probe._native.context)
+    stats = json.loads(mr_text(value)[:mr_length(value)])
+    v8.mr_free_value(probe._native.context, value)
+    used, ceiling = probe._native.heap_used, probe._native.heap_ceiling
+    said = [(tag, status, text) for tag, status, _, _, text in outcomes]
+    probe.close()
+    if said != [(1, OK, b""), (2, OK, _PROVEN)]:
+        raise BridgeError(f"V8 does not behave as this bridge takes for granted: {said}")
+    if ceiling != stats["heap_size_limit"] or abs(used - stats["used_heap_size"]) > 1 << 20:
+        raise BridgeError(f"V8 counts memory in another way than this bridge takes for granted: {used}, {ceiling}, {stats}")
 
 
 def open_isolates():

@@ -17,9 +17,10 @@
  *   Compiling a script for each message costs more than running it, and an evaluation returns before its microtasks
  *   run. The pump is a native function that mini-racer calls for us on the isolate's thread, inside a handle scope and
  *   a context; from there V8's own API is one call away. The library exports it; it carries no headers, so the few
- *   functions used are declared in `flux_symbols` below by their mangled names. Only functions that are out of line in
- *   V8 are used: no V8 object layout is known here, but for two that `flux_v8_check_layout` proves at start: `Local` is
- *   one pointer, HeapStatistics starts with size_t fields. The library's version is pinned; another one is refused.
+ *   functions used are declared in FLUX_SYMBOLS below by their mangled names, and all of them are out of line in V8.
+ *   What is taken for granted beyond that (a Local is one pointer, a PromiseRejectMessage is three words, HeapStatistics
+ *   starts with size_t fields) is put to the proof by `initialise()`, on an isolate of its own, before any other is
+ *   opened. The library's version is pinned; another one is refused.
  *
  * STOPPING A STEP
  *   `flux_kill` names the message that it means, and is refused when another one runs: both sides decide under the
@@ -30,8 +31,8 @@
  *   V8 is asked after each collection. What it counts as used then may still be garbage (a scavenge leaves the old space
  *   alone, and what is allocated while V8 marks survives that round), so above the limit the running step is interrupted
  *   for a full collection, and killed on the word of that one only. Array buffers count (mini-racer's own limit does not
- *   see them). If V8 itself gives up (a fatal error), its thread is parked for good instead of taking the process
- *   with it: the isolate reports itself dead, the worker finishes what else it has and is replaced.
+ *   see them). If V8 itself gives up (a fatal error: an array too large for it, say), its thread is parked for
+ *   good instead of taking the process with it: the isolate reports itself dead, the worker finishes what else it has and is replaced.
  *
  * READ FIRST: `flux_pump`, then `flux_send`.
  */
@@ -57,6 +58,9 @@ typedef struct {
 } mr_value;
 #pragma pack(pop)
 
+static inline const char *mr_text(const mr_value *value) { return value->v.bytes; }
+static inline size_t mr_length(const mr_value *value) { return value->len; }
+
 typedef void (*mr_callback)(uint64_t, mr_value *);
 typedef void *v8_local;             /* v8::Local<T>, v8::MaybeLocal<T>: one pointer, NULL = empty */
 typedef void v8_isolate;
@@ -72,6 +76,7 @@ typedef uint16_t v8_maybe_bool;     /* v8::Maybe<bool>: two bytes, never looked 
     X(mr_eval, uint64_t, (uint64_t, mr_value *, uint64_t), "mr_eval") \
     X(mr_alloc_string_val, mr_value *, (uint64_t, const char *, uint64_t, uint8_t), "mr_alloc_string_val") \
     X(mr_free_value, void, (uint64_t, mr_value *), "mr_free_value") \
+    X(mr_heap_stats, mr_value *, (uint64_t), "mr_heap_stats") \
     X(mr_value_count, size_t, (uint64_t), "mr_value_count") \
     X(mr_context_count, size_t, (void), "mr_context_count") \
     X(mr_make_js_callback, mr_value *, (uint64_t, uint64_t), "mr_make_js_callback") \
@@ -92,6 +97,7 @@ typedef uint16_t v8_maybe_bool;     /* v8::Maybe<bool>: two bytes, never looked 
     X(heap_statistics_init, void, (void *), "_ZN2v814HeapStatisticsC1Ev") \
     X(set_fatal_handler, void, (v8_isolate *, void (*)(const char *, const char *)), \
       "_ZN2v87Isolate20SetFatalErrorHandlerEPFvPKcS2_E") \
+    X(set_print_stack_trace, void, (void (*)(void)), "_ZN2v84base18SetPrintStackTraceEPFvvE") \
     X(set_oom_handler, void, (v8_isolate *, void (*)(const char *, const void *)), \
       "_ZN2v87Isolate18SetOOMErrorHandlerEPFvPKcRKNS_10OOMDetailsEE") \
     X(checkpoint, void, (v8_isolate *), "_ZN2v87Isolate26PerformMicrotaskCheckpointEv") \
@@ -186,7 +192,7 @@ typedef struct flux_isolate {
     pthread_t thread;
     v8_isolate *isolate;
     v8_local dispatch, flush, rejected, handled;
-    size_t heap_limit, heap_used, heap_external;
+    size_t heap_limit, heap_used, heap_external, heap_ceiling, heap_extra;
     int full_gc_asked;
 } flux_isolate;
 
@@ -219,7 +225,7 @@ static void flux_leave(flux_isolate *self, flux_outcome *out) {
 static void flux_park(const char *where, const void *details) {
     (void)where; (void)details;
     flux_isolate *self = flux_current;
-    if (self == NULL) abort();
+    if (self == NULL) abort();  /* not one of ours: nothing is known of what state it is in */
     flux_outcome *out = calloc(1, sizeof *out);
     pthread_mutex_lock(&self->lock);
     self->dead = 1;
@@ -236,6 +242,12 @@ static void flux_park(const char *where, const void *details) {
 
 static void flux_fatal(const char *where, const char *message) { flux_park(where, message); }
 
+/* The last thing that V8 calls before it ends the process, on every way out of it; for some (an array that is too large
+ * for it) the only one. It has said why on the standard error by then. */
+static void flux_last_call(void) {
+    if (flux_current != NULL) flux_park(NULL, NULL);
+}
+
 static void flux_stop_for_memory(flux_isolate *self) {
     pthread_mutex_lock(&self->lock);
     int stop = self->running != 0 && self->kill == 0;
@@ -245,15 +257,16 @@ static void flux_stop_for_memory(flux_isolate *self) {
 }
 
 static void flux_measure_heap(flux_isolate *self) {
-    size_t stats[64];           /* HeapStatistics has 15 fields; used_heap_size is the fifth */
+    size_t stats[64];           /* HeapStatistics has 15 fields; used_heap_size and heap_size_limit are 5th and 6th */
     memset(stats, 0, sizeof stats);
     v8.heap_statistics_init(stats);
     v8.heap_statistics(self->isolate, stats);
     self->heap_used = stats[4];
+    self->heap_ceiling = stats[5];
     self->heap_external = (size_t)v8.adjust_external(self->isolate, 0);
 }
 
-static int flux_is_over(flux_isolate *self) { return self->heap_used + self->heap_external > self->heap_limit; }
+static int flux_is_over(flux_isolate *self) { return self->heap_used + self->heap_external > self->heap_limit + self->heap_extra; }
 
 /* Runs at the next point where V8 can be interrupted: a collection cannot be started from within the end of another. */
 static void flux_full_gc(v8_isolate *isolate, void *data) {
@@ -340,6 +353,9 @@ static int flux_boot(flux_isolate *self, v8_local context, v8_local entries) {
     v8.set_reject_callback(self->isolate, flux_on_reject);
     v8.set_fatal_handler(self->isolate, flux_fatal);
     v8.set_oom_handler(self->isolate, flux_park);
+    /* A limit that V8's own heap cannot hold would let V8 give up before the limit is seen. */
+    flux_measure_heap(self);
+    if (self->heap_limit > self->heap_ceiling / 4 * 3) self->heap_limit = self->heap_ceiling / 4 * 3;
     return 0;
 }
 
@@ -380,7 +396,6 @@ static int flux_take_kill(flux_isolate *self, int end) {
 
 static flux_outcome *flux_step(flux_isolate *self, v8_local context, flux_message *m) {
     uint64_t attempt[32];       /* v8::TryCatch is six words */
-    size_t limit = self->heap_limit;
     int reason = 0;
     v8.try_init(attempt, self->isolate);
     int failed = m->kind <= FLUX_SOURCE ? flux_run_script(self, context, m, attempt)
@@ -390,7 +405,7 @@ static flux_outcome *flux_step(flux_isolate *self, v8_local context, flux_messag
         /* What the step left in the microtask queue must not run under the next message's name. It runs now, can be
          * killed again, and V8 then empties the queue by itself. */
         reason = flux_take_kill(self, 0);
-        self->heap_limit = limit + FLUX_LEFTOVER_HEAP;
+        self->heap_extra = FLUX_LEFTOVER_HEAP;
         v8.checkpoint(self->isolate);
     }
     int late = flux_take_kill(self, 1);
@@ -398,8 +413,12 @@ static flux_outcome *flux_step(flux_isolate *self, v8_local context, flux_messag
     flux_outcome *out = self->closing ? NULL : flux_collect(self, context);
     if (reason == FLUX_REASON_MEMORY && !self->closing) v8.low_memory(self->isolate);  /* is it garbage now? */
     if (m->kind <= FLUX_SOURCE && !self->closing) flux_measure_heap(self);
-    self->heap_limit = limit;
+    self->heap_extra = 0;
     v8.try_end(attempt);
+    if (out == NULL && !self->closing) {
+        out = calloc(1, sizeof *out);
+        failed = 1;
+    }
     if (out == NULL) return NULL;
     out->status = reason ? FLUX_STATUS_KILLED : failed ? FLUX_STATUS_FAILED : FLUX_STATUS_OK;
     out->reason = reason;
@@ -487,6 +506,8 @@ static const char *flux_load(const char *path) {
 #undef X
     return NULL;
 }
+
+static void flux_started(void) { v8.set_print_stack_trace(flux_last_call); }
 
 static flux_isolate *flux_open(size_t heap_limit) {
     flux_isolate *self = calloc(1, sizeof *self);

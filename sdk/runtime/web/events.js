@@ -1,5 +1,5 @@
 // Event, CustomEvent, EventTarget, AbortController, AbortSignal. https://dom.spec.whatwg.org
-import { cancel, post } from "../calls.js";
+import { post } from "../calls.js";
 import { current, nowMs } from "../execution.js";
 import { DOMException } from "./exception.js";
 import { reportError } from "../report.js";

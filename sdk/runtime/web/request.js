@@ -1,6 +1,6 @@
 // Request. https://fetch.spec.whatwg.org/#request-class
 import { Body, extract, PlainText, twin } from "./body.js";
-import { AbortController, AbortSignal } from "./events.js";
+import { AbortController } from "./events.js";
 import { Headers } from "./headers.js";
 import { URL } from "./url.js";
 

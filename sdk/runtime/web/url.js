@@ -1,7 +1,7 @@
 // URL and URLSearchParams. https://url.spec.whatwg.org: the parser is the standard's state machine, state by state.
 import { decodeUtf8, encodeUtf8 } from "./encoding.js";
 import { parseHost } from "./host.js";
-import { AUTHORITY, FRAGMENT, PATH, percentDecode, percentEncode, QUERY, SPECIAL_QUERY, USERINFO } from "./percent.js";
+import { FRAGMENT, PATH, percentDecode, percentEncode, QUERY, SPECIAL_QUERY, USERINFO } from "./percent.js";
 
 const SPECIAL = { __proto__: null, "ftp": 21, "file": null, "http": 80, "https": 443, "ws": 80, "wss": 443 };
 const isSpecial = (url) => url.scheme in SPECIAL;

@@ -33,7 +33,7 @@ Tables = Callable[[str], Awaitable[None]]
 async def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Returns when `condition` holds; for states that give no sign of their own."""
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110  # see above
+        while not condition():  # see above
             await asyncio.sleep(0.001)
 
 

@@ -33,6 +33,8 @@ async def test_push(call: Call, scope: Scope, connection: Connection, world: Wor
     assert (row["function"], orjson.loads(row["payload"]), row["tenant"]) == ("send_welcome", {"id": 7}, "acme")
     assert (row["priority"], row["max_attempts"], row["parent_request_id"]) == (5, 3, UUID(bytes=scope.request_id))
     assert row["run_at"].timestamp() > time.time() + 30
+    assert world.nudges == 0  # nothing to do yet
+    await call("queue.push", function="send_welcome", payload={"id": 8})
     assert world.nudges == 1
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flux.workers.host.connection import acquire, release
 from flux.workers.host.failure import HostError
 from flux.workers.host.scope import Services
 from tests.integration.workers.host.conftest import Call, Tables
@@ -189,7 +190,7 @@ async def test_statements_are_prepared_once(call: Call, services: Services) -> N
     for number in range(20):
         await call("db.findOne", table="users", where={"id": number, "email": f"e{number}"})
     assert len(services.catalogue.plans) == 1
-    connections = [await services.pool.acquire() for _ in range(4)]
+    connections = [await acquire(services) for _ in range(4)]
     try:
         counts = [
             await connection.fetchval("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT t.%'")
@@ -197,7 +198,7 @@ async def test_statements_are_prepared_once(call: Call, services: Services) -> N
         ]
     finally:
         for connection in connections:
-            await services.pool.release(connection)
+            await release(services, connection)
     assert max(counts) == 1
 
 

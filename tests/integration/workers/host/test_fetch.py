@@ -378,7 +378,7 @@ async def test_responses_that_do_not_come(fetch: Call, site: Site, offline: Serv
 
 async def test_a_cancelled_call_closes_its_connection(fetch: Call, site: Site, offline: Services) -> None:
     task = asyncio.create_task(fetch(f"{site.url}/silent"))
-    while not site.seen:  # noqa: ASYNC110  # the server's side of the socket has no event for us
+    while not site.seen:  # the server's side of the socket has no event for us
         await asyncio.sleep(0.001)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,1 @@
+export default (input: { name?: string }) => ({ message: `Hello, ${input.name}` });
