@@ -18,7 +18,7 @@ import struct
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -139,7 +139,7 @@ async def write_packed(conn: Connection, batch: Sequence[Execution]) -> None:
 
 
 def _with_spans(row: ExecutionRow, spans: bytes) -> ExecutionRow:
-    return replace(row, spans=spans)
+    return row._replace(spans=spans)
 
 
 async def write_apart(conn: Connection, batch: Sequence[Execution]) -> None:

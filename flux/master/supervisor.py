@@ -50,6 +50,7 @@ BREAKER, BREAKER_PAUSE_S = 10, 60.0
 READY_LIMIT_S = 30.0
 
 State = Literal["starting", "ready", "draining", "dead"]
+LIVING: frozenset[State] = frozenset(("starting", "ready"))
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -131,7 +132,7 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(READY_LIMIT_S):
                     await new.ready.wait()
-            if new.state != "ready":
+            if new.state != "ready" and old.state == "ready":
                 log.error("worker %d does not start; the old one goes on", new.index)
                 self.kill(new)
                 return
@@ -288,8 +289,7 @@ class Supervisor:
         worker.control.close()
         if not expected:
             log.error("worker %d (pid %d) died: %s", worker.index, worker.pid, exit_text(status))
-        respawn = not expected and not self._stopping
-        if respawn:
+        if not expected and not self._stopping:
             self._keep(self._replace(worker.index, young and status != -signal.SIGKILL))
         await self._on_death(worker.lane)
         worker.lane.segment.close()
@@ -305,8 +305,8 @@ class Supervisor:
             await asyncio.sleep(BREAKER_PAUSE_S)
         elif failures > 1:
             await asyncio.sleep(min(FIRST_DELAY_S * 2 ** (failures - 2), LONGEST_DELAY_S))
-        if self._stopping:
-            return
+        if self._stopping or any(worker.index == index and worker.state in LIVING for worker in self._workers):
+            return  # in a reload, each of the two is the other's replacement
         self.respawns += 1
         await self._spawn(index)
 
@@ -316,7 +316,7 @@ class Supervisor:
             now = time.monotonic()
             for worker in self.workers:
                 limit = HEARTBEAT_LIMIT_S if worker.state == "ready" else READY_LIMIT_S
-                if worker.pid and worker.state in {"starting", "ready"} and now - worker.heard_at > limit:
+                if worker.pid and worker.state in LIVING and now - worker.heard_at > limit:
                     log.error("worker %d has been silent for %.0f s; killed", worker.index, now - worker.heard_at)
                     self.kill(worker)
 

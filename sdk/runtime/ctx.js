@@ -37,7 +37,7 @@ function tablesOver(base, call, tx) {
   const tables = create(null);
   return new NativeProxy(freeze(base), {
     get(target, name) {
-      if (typeof name === "symbol" || NO_TABLE[name]) return undefined;
+      if (typeof name === "symbol" || name === "__proto__" || NO_TABLE[name]) return undefined;
       return target[name] ?? (tables[name] ??= new Table(call, name, tx));
     },
   });

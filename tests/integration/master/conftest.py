@@ -39,7 +39,7 @@ PATIENCE_S = 20.0
 async def until(condition: Callable[[], bool]) -> None:
     """Lets the loop turn until this holds; for what sends no event."""
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 - the server's state has no events, and needs none outside of tests
+        while not condition():
             await asyncio.sleep(0)
 
 
