@@ -24,6 +24,7 @@ from .. import collector
 from ..build.pipeline import build_project
 from ..config import Settings
 from ..errors import BuildFailed, FluxError, LocalError
+from ..record.seal import seal_key
 from ..store import embedded, jobs
 from ..store.migrate import migrate, migrate_project
 from ..store.partitions import drop_expired, ensure_partitions
@@ -40,12 +41,14 @@ from .node import Node
 from .recorder import LOST_CONNECTION
 from .recovery import recover
 from .status import handlers
+from .supervisor import STORE_S
 
 log = logging.getLogger("flux.master")
 
 POOL_SIZE = 6  # recorder, queue, and a few readers of the API
 SECRET_PREFIX = "FLUX_SECRET_"  # noqa: S105  a variable's name, not a secret
 MAINTENANCE_S = 3600.0
+LAST_TRY_S = 1.0
 KEYS_S = 5.0  # a key revoked on another node is refused here after at most this long
 
 
@@ -79,6 +82,7 @@ class Server:
 
     async def run(self) -> int:
         self._catch_signals()
+        seal_key(self.settings.data)  # made here, by one, for all workers
         async with self._database() as pool:
             async with pool.acquire() as connection:
                 await self._prepare(connection)
@@ -92,17 +96,35 @@ class Server:
             )
             recording = asyncio.create_task(self.node.recorder.run())
             try:
-                return await self._serve()
+                await self._serve()
             finally:
-                self.node.recorder.stop()
-                await recording
-                self.node.refusals.close()
+                stored = await self._finish(recording)
+        return 0 if stored else 1
 
-    async def _serve(self) -> int:
+    async def _finish(self, recording: asyncio.Task[None]) -> bool:
+        """Stores the rest of the record; False when Postgres did not take it."""
+        self.node.recorder.stop()
+        try:
+            await asyncio.wait_for(recording, max(LAST_TRY_S, STORE_S - self.node.recorder.waiting_s()))
+        except TimeoutError:
+            log.error("Postgres does not take the rest of the record; it stays in shared memory until the next start")
+            return False
+        self.node.refusals.close()
+        return True
+
+    async def _serve(self) -> None:
+        await self.node.deploy(await build_project(self.settings))
+        await self.node.load_keys()
+        try:
+            await self.node.supervisor.start(self.node.manifest.to_json())
+            cut = await self._serve_until_told()
+        finally:
+            await self.node.supervisor.stop()
+        log.info("stopped%s", f"; {cut} connections were cut" if cut else "")
+
+    async def _serve_until_told(self) -> int:
+        """Returns the number of connections that did not end in time."""
         node = self.node
-        await node.deploy(await build_project(self.settings))
-        await node.load_keys()
-        await node.supervisor.start(node.manifest.to_json())
         edge = self._edge()
         host, port = await edge.start(self.settings.server.host, self.settings.server.port)
         queue = asyncio.create_task(node.queue.run())
@@ -123,9 +145,7 @@ class Server:
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
-        await node.supervisor.stop()
-        log.info("stopped%s", f"; {cut} connections were cut" if cut else "")
-        return 0
+        return cut
 
     @asynccontextmanager
     async def _database(self) -> AsyncGenerator[Pool]:
@@ -144,7 +164,7 @@ class Server:
             try:
                 yield pool
             finally:
-                await pool.close()
+                await _close(pool)
         finally:
             if server is not None:
                 await asyncio.to_thread(server.stop)
@@ -246,6 +266,13 @@ class Server:
         for spec in functions.values():
             for route in spec.routes:
                 log.info("  %-6s %s", route.method, route.path)
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), STORE_S)
+    except TimeoutError:  # connections to a server that does not answer
+        pool.terminate()
 
 
 def secrets_of(env: Mapping[str, str]) -> dict[str, str]:

@@ -48,6 +48,7 @@ YOUNG_S = 1.0
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.1, 5.0
 BREAKER, BREAKER_PAUSE_S = 10, 60.0
 READY_LIMIT_S = 30.0
+STORE_S = 10.0  # at the stop; with the drain before it, a stop must end before an orchestrator loses its patience
 
 State = Literal["starting", "ready", "draining", "dead"]
 LIVING: frozenset[State] = frozenset(("starting", "ready"))
@@ -98,6 +99,7 @@ class Supervisor:
         self._mold_socket: socket.socket | None = None
         self._mold_ready = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._burials: set[asyncio.Task[None]] = set()
         self.respawns = 0
 
     @property
@@ -139,10 +141,15 @@ class Supervisor:
             await self._drain(old)
 
     async def stop(self) -> None:
-        """Drains all workers, within `server.drain_s`, then ends the mold."""
+        """Drains all workers, within `server.drain_s`, then ends the mold.
+
+        What Postgres does not take within `STORE_S` stays in shared memory, for the next start.
+        """
         self._stopping = True
         await asyncio.gather(*(self._drain(worker) for worker in self.workers))
-        for task in list(self._tasks):
+        if self._burials:
+            await asyncio.wait(self._burials, timeout=STORE_S)
+        for task in [*self._tasks, *self._burials]:
             task.cancel()
         if self._mold_socket is not None:
             self._loop.remove_reader(self._mold_socket)
@@ -291,12 +298,17 @@ class Supervisor:
             log.error("worker %d (pid %d) died: %s", worker.index, worker.pid, exit_text(status))
         if not expected and not self._stopping:
             self._keep(self._replace(worker.index, young and status != -signal.SIGKILL))
+        worker.gone.set()
+        self._burials.add(burial := self._loop.create_task(self._bury(worker)))
+        burial.add_done_callback(self._burials.discard)
+
+    async def _bury(self, worker: WorkerProcess) -> None:
+        """Removes the worker's shared memory, once what it wrote there is stored."""
         await self._on_death(worker.lane)
         worker.lane.segment.close()
         worker.lane.segment.unlink()
         worker.lane.requests_bell.close()
         worker.lane.results_bell.close()
-        worker.gone.set()
 
     async def _replace(self, index: int, young: bool) -> None:
         failures = self._failures[index] = self._failures.get(index, 0) + 1 if young else 0
@@ -305,6 +317,7 @@ class Supervisor:
             await asyncio.sleep(BREAKER_PAUSE_S)
         elif failures > 1:
             await asyncio.sleep(min(FIRST_DELAY_S * 2 ** (failures - 2), LONGEST_DELAY_S))
+        await self._mold_ready.wait()  # before the look around: `_spawn` must not have to wait after it
         if self._stopping or any(worker.index == index and worker.state in LIVING for worker in self._workers):
             return  # in a reload, each of the two is the other's replacement
         self.respawns += 1

@@ -13,6 +13,7 @@ answer at the same point (`flux.replay`). Times are whole microseconds since the
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -131,6 +132,12 @@ class Journal:
             value = b'{"$truncated":%d}' % len(value)
         self.budget -= len(value)
         return value
+
+    def clean(self, replace: Callable[[bytes], bytes]) -> None:
+        """Applies `replace` to every value recorded so far."""
+        for span in self.spans.values():
+            span.input, span.output = replace(span.input), replace(span.output)
+        self.logs = [replace(entry) for entry in self.logs]
 
     def spans_json(self, roots: bytes) -> bytes:
         """All spans as a JSON array, `roots` (the gateway's and the function's, JSON text) first."""

@@ -19,7 +19,8 @@ from ..record.execution import Ending, error_json, recorded_body, row, uuid_text
 from ..record.head import Head
 from ..record.javascript import dumps, loads
 from ..record.journal import FIRST_CALL, Journal
-from ..record.redaction import record_headers
+from ..record.redaction import KEY_RESULTS, record_headers, record_keys
+from ..record.seal import Seal
 from .failure import Failure, from_flux_error
 from .isolate.isolate import Isolate
 
@@ -66,6 +67,7 @@ class Execution:
         "_ended",
         "_function_start_us",
         "_redactions",
+        "_seal",
         "_write",
         "body",
         "head",
@@ -86,6 +88,7 @@ class Execution:
         head: Head,
         body: bytes | None,
         cap: int,
+        seal: Seal,
         write: Write | None,
         ended: Callable[[Execution, int, bytes, bytes, bytes | None], None],
     ) -> None:
@@ -98,6 +101,7 @@ class Execution:
         self.over = False
         self.wall_us = 0
         self.body = recorded_body(body, cap) if write else None
+        self._seal = seal
         self._write = write
         self._ended = ended
         self._redactions: list[bytes] = []
@@ -165,7 +169,9 @@ class Execution:
         if secret and ok:
             self.redact(result)
         if self._write:
-            self._write(self.journal.answer(id + OFFSET, ok, self._clean(result), at_us))
+            sealed = ok and self.journal.spans[id + OFFSET].op in KEY_RESULTS
+            shown = self._seal.close(result) if sealed else self._clean(result)
+            self._write(self.journal.answer(id + OFFSET, ok, shown, at_us))
         self.isolate.answer(self.number, id, clock_us=self._clock_us + at_us, ok=ok, payload=result)
 
     def span_opened(self, id: int, parent: int, label: str) -> None:
@@ -229,8 +235,12 @@ class Execution:
             function_start_us=self._function_start_us,
             end_us=self.now_us(),
         )
-        body = self._clean(self.body) if self.body else None
-        return row(self.request_id, self.head, body, self.journal, ending)
+        head, body = self.head, self._clean(self.body) if self.body else None
+        if self._redactions:  # what turned up before it was said to be secret
+            self.journal.clean(self._clean)
+            path = self._clean(head.path.encode("utf-8", "replace")).decode()
+            head = head._replace(path=path, request=self._clean(head.request))
+        return row(self.request_id, head, body, self.journal, ending)
 
     def _succeed(self, kind: str, payload: bytes) -> None:
         if kind == "response":
@@ -248,6 +258,8 @@ class Execution:
     def _clean_call(self, op: str, args: bytes, parsed: Any) -> bytes:
         if op == "fetch" and isinstance(parsed, dict) and parsed.get("headers"):
             args = dumps({**parsed, "headers": record_headers(parsed["headers"])})
+        elif op.startswith("crypto."):
+            args = dumps(record_keys(parsed))
         return self._clean(args)
 
 

@@ -34,6 +34,7 @@ from ..record.execution import uuid_text
 from ..record.head import unpack
 from ..record.javascript import loads
 from ..record.journal import quote
+from ..record.seal import Seal, seal_key
 from ..replay.recorded import RecordedHost, recorded_calls
 from ..store.pool import open_pool
 from .boot import Boot, BootFiles
@@ -74,6 +75,7 @@ class Worker:
         self.specs: dict[tuple[str, str], FunctionSpec] = {}
         self.env = orjson.dumps(dict(self.settings.env))
         self.recording = self.settings.record.mode != "off"
+        self.seal = Seal(seal_key(self.settings.data))
         self.strict = self.settings.record.mode == "strict"
         self.dropped = 0
         self.stopping = asyncio.Event()
@@ -161,6 +163,7 @@ class Worker:
             head=head,
             body=body,
             cap=self.settings.record.body_bytes,
+            seal=self.seal,
             write=self._writer(request_id),
             ended=self._ended,
         )
@@ -218,7 +221,7 @@ class Worker:
             )
             host = LiveHost(execution, scope)
         else:
-            host = RecordedHost(execution, recorded_calls(calls), self.boot.secrets, self.loop)
+            host = RecordedHost(execution, recorded_calls(calls, self.seal), self.boot.secrets, self.loop)
         request = head.request
         if "headers" in private:  # some are secret, and redacted in the head
             request = orjson.dumps({**orjson.loads(request), "headers": private["headers"]})

@@ -36,14 +36,18 @@ class Services:
     nudge: Callable[[], None]
     catalogue: Catalogue = field(default_factory=Catalogue)
     # Backends whose connection has its codecs (flux.workers.host.connection).
-    free: FreeConnections = field(init=False)
     prepared: set[int] = field(default_factory=set)
     threads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_THREADS))
+    _free: FreeConnections | None = None
     _outbound: Outbound | None = None
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        self.free = FreeConnections(self.pool)
+    @property
+    def free(self) -> FreeConnections:
+        """The connections that are lent to host calls."""
+        if self._free is None:
+            self._free = FreeConnections(self.pool)
+        return self._free
 
     @property
     def outbound(self) -> Outbound:
@@ -69,7 +73,8 @@ class Services:
     async def close(self) -> None:
         """Waits for what runs in the background and closes the HTTP client. The pool belongs to who opened it."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.free.close()
+        if self._free is not None:
+            await self._free.close()
         if self._outbound is not None:
             await self._outbound.close()
             self._outbound = None

@@ -76,7 +76,7 @@ async def test_every_supported_version(installation: embedded.Installation, tmp_
         assert conn.get_server_version().major == installation.major
         assert await migrate.migrate(conn) == ALL
         await migrate.ensure_partitions(conn, datetime.now(UTC).date())
-        rows = [row(), row(path="\0"), row()]
+        rows = [row(), row(spans=b"[\0]"), row()]
         assert len(await copy_rows(conn, rows)) == 1
         assert len(await copy_rows_once(conn, rows)) == 1
         assert await conn.fetchval("SELECT count(*) FROM flux.executions") == 2

@@ -62,3 +62,8 @@ def test_secret_headers_are_hidden_and_harmless_lists_are_left_alone() -> None:
     assert record_headers(harmless) is harmless
     shown = record_headers([("Authorization", "Bearer x"), ("x-mine", "y"), ("accept", "*/*")], also={"x-mine"})
     assert shown == [("Authorization", "[redacted]"), ("x-mine", "[redacted]"), ("accept", "*/*")]
+
+
+def test_text_that_postgres_would_refuse_is_mended() -> None:
+    ending = Ending(status=200, error=None, output=None, function_start_us=0, end_us=1)
+    assert decode(row(ID, head(path="/a\0b"), None, Journal(10), ending))["path"] == "/a\ufffdb".encode()
