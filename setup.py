@@ -38,7 +38,13 @@ def extensions() -> list[Extension]:
     if missing:
         print(f"not built, because the source is missing: {', '.join(missing)}", file=sys.stderr)
     return [
-        Extension(name, [SOURCES[name]], extra_compile_args=compiler, extra_link_args=linker)
+        Extension(
+            name,
+            [SOURCES[name]],
+            depends=[str(header) for header in Path(SOURCES[name]).parent.glob("*.h")],
+            extra_compile_args=compiler,
+            extra_link_args=linker,
+        )
         for name in wanted
         if SOURCES[name] not in missing
     ]

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from ..errors import CallLimit, FluxError
+from ..errors import CallLimit, FluxError, MessageLimit
 from ..record.execution import Ending, error_json, recorded_body, row, uuid_text
 from ..record.head import Head
 from ..record.javascript import dumps, loads
@@ -153,7 +153,11 @@ class Execution:
         if id > MOST_CALLS:
             self.fail_with(CallLimit(f"The function has made more than {MOST_CALLS} host calls."))
             return
-        parsed = loads(args)
+        try:
+            parsed = loads(args)
+        except (ValueError, RecursionError):
+            self.fail_with(MessageLimit(f"The arguments of {op} are nested too deep."))
+            return
         if self._write:
             entry = self.journal.call(
                 id + OFFSET, parent and parent + OFFSET, op, self._clean_call(op, args, parsed), parsed, self.now_us()

@@ -26,7 +26,7 @@ async def children(client: Client, request_id: str, state: str) -> list[dict[str
     async with asyncio.timeout(SOON_S):
         while True:
             found: list[dict[str, Any]] = (await client.execution(request_id))["children"]
-            if found and all(child["state"] == state for child in found):
+            if found and all(child["state"] == state and child["status"] for child in found):
                 return found
 
 
