@@ -1,12 +1,10 @@
-"""API keys: `flux_<id>_<secret>`. The secret is shown once; its SHA-256 is stored."""
+"""API keys: `flux_<id>_<secret>`, checked in `flux/master/gateway/auth.py`. The secret is shown once; its hash is stored."""
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
 import string
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,18 +23,6 @@ class ApiKey:
     tenant: str | None
     secret_sha256: bytes
     created_at: datetime
-
-
-def find(text: str, keys: Mapping[str, ApiKey]) -> ApiKey | None:
-    """The key (of those loaded, by ID) that `text` is, or None. The secret is compared in constant time."""
-    prefix, _, rest = text.partition("_")
-    id_, _, secret = rest.partition("_")
-    key = keys.get(id_)
-    if prefix != "flux" or key is None:
-        return None
-    # A secret is ASCII; anything else must not raise.
-    digest = hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
-    return key if hmac.compare_digest(digest, key.secret_sha256) else None
 
 
 async def create(conn: Connection, name: str, tenant: str | None = None) -> tuple[ApiKey, str]:
