@@ -1,4 +1,4 @@
-"""API keys: `flux_<id>_<secret>`, checked in `flux/master/gateway/auth.py`. The secret is shown once; its hash is stored."""
+"""API keys: `flux_<id>_<secret>`, checked in `flux/master/gateway/auth.py`. Shown once; the hash is stored."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ async def test_a_result_reaches_the_caller_whose_work_it_answers(worker: FakeWor
     (kind, tag, payload), _ = worker.requests()
     assert (kind, tag, unpack_request(payload)) == (RequestKind.REQUEST, bytes([1]) * 16, (b'{"n":1}', b"", b"{}"))
     worker.results.send(ResultKind.RESULT, bytes([2]) * 16, *pack_result(201, b'[["a","b"]]', b"two"))
-    assert tuple(await second) == (201, [["a", "b"]], b"two")
+    assert tuple(await second) == (201, [("a", "b")], b"two")
     worker.results.send(ResultKind.RESULT, bytes([1]) * 16, *pack_result(200, b"", b"1"))
     assert (await first).body == b"1"
     assert dispatch.in_flight == 0
