@@ -57,7 +57,13 @@ class Node:
         self.recorder.add(self.refusals.segment)
         self.dispatcher = Dispatcher(loop, settings.server.in_flight_per_worker, self._on_message)
         self.supervisor = Supervisor(
-            settings, secrets, instance, self.dispatcher, lambda lane: self.recorder.add(lane.segment), self._lane_died
+            settings,
+            secrets,
+            instance,
+            self.dispatcher,
+            lambda lane: self.recorder.add(lane.segment),
+            self._lane_died,
+            self.recorder.patiently,
         )
         self.queue = QueueRunner(
             pool, lambda: self.manifest, self.dispatcher.submit, JOBS_PER_WORKER * settings.server.workers

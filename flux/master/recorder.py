@@ -35,6 +35,8 @@ log = logging.getLogger("flux.recorder")
 
 TAKE = 4096  # records taken from one ring at a time: about 2 ms of the master's time
 SPILL_SHARE = 4  # an execution that is open while this share of the ring went by gives up its place in it
+STORE_S = 10.0  # at the stop; with the drain before it, a stop must end before an orchestrator loses its patience
+LAST_TRY_S = 1.0
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.1, 2.0
 LOST_CONNECTION = (
     OSError,
@@ -80,6 +82,7 @@ class Recorder:
         self._stopping = False
         self._ended = False
         self.failing_since: float | None = None
+        self._progress_at = 0.0
 
     def add(self, segment: Segment) -> None:
         self._sources[segment.name] = Source(segment.journal)
@@ -105,6 +108,21 @@ class Recorder:
             while self._flushes < target and not self._ended:
                 self._wake.set()
                 await self._flushed.wait()
+
+    async def patiently(self, tasks: set[asyncio.Task[None]]) -> bool:
+        """Waits for tasks that store something, as long as Postgres takes it; False when it does not any more.
+
+        How much there is to store does not matter: a long backlog that shrinks is waited for.
+        """
+        if not tasks:
+            return True
+        started = time.monotonic()
+        patience = max(LAST_TRY_S, STORE_S - self.waiting_s())
+        while time.monotonic() - max(started, self._progress_at) < patience:
+            _, tasks = await asyncio.wait(tasks, timeout=LAST_TRY_S / 10)
+            if not tasks:
+                return True
+        return False
 
     async def close(self, segment: Segment, failed: Sequence[Work]) -> None:
         """The worker of this segment is gone: stores what it wrote and closes what it left open.
@@ -200,6 +218,7 @@ class Recorder:
     async def _persist(self, write: Callable[[Connection], Awaitable[None]]) -> None:
         """Runs `write` on a connection until it succeeds, however long Postgres is away."""
         delay = FIRST_RETRY_S
+        self._progress_at = time.monotonic()
         while True:
             try:
                 async with self._pool.acquire() as connection:
@@ -216,4 +235,5 @@ class Recorder:
                 if self.failing_since is not None:
                     log.info("Postgres is back; the record goes on")
                     self.failing_since = None
+                self._progress_at = time.monotonic()
                 return

@@ -38,17 +38,15 @@ from .http.edge import Edge
 from .http.front import Front
 from .http.mounts import Mounts
 from .node import Node
-from .recorder import LOST_CONNECTION
+from .recorder import LOST_CONNECTION, STORE_S
 from .recovery import recover
 from .status import handlers
-from .supervisor import STORE_S
 
 log = logging.getLogger("flux.master")
 
 POOL_SIZE = 6  # recorder, queue, and a few readers of the API
 SECRET_PREFIX = "FLUX_SECRET_"  # noqa: S105  a variable's name, not a secret
 MAINTENANCE_S = 3600.0
-LAST_TRY_S = 1.0
 KEYS_S = 5.0  # a key revoked on another node is refused here after at most this long
 
 
@@ -104,11 +102,11 @@ class Server:
     async def _finish(self, recording: asyncio.Task[None]) -> bool:
         """Stores the rest of the record; False when Postgres did not take it."""
         self.node.recorder.stop()
-        try:
-            await asyncio.wait_for(recording, max(LAST_TRY_S, STORE_S - self.node.recorder.waiting_s()))
-        except TimeoutError:
+        if not await self.node.recorder.patiently({recording}):
+            recording.cancel()
             log.error("Postgres does not take the rest of the record; it stays in shared memory until the next start")
             return False
+        await recording
         self.node.refusals.close()
         return True
 

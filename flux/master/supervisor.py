@@ -48,7 +48,6 @@ YOUNG_S = 1.0
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.1, 5.0
 BREAKER, BREAKER_PAUSE_S = 10, 60.0
 READY_LIMIT_S = 30.0
-STORE_S = 10.0  # at the stop; with the drain before it, a stop must end before an orchestrator loses its patience
 
 State = Literal["starting", "ready", "draining", "dead"]
 LIVING: frozenset[State] = frozenset(("starting", "ready"))
@@ -70,7 +69,10 @@ class WorkerProcess:
 
 
 class Supervisor:
-    """`on_spawn(lane)` and `on_death(lane)` tell the recorder; the second returns when the lane's record is stored."""
+    """`on_spawn(lane)` and `on_death(lane)` tell the recorder; the second returns when the lane's record is stored.
+
+    `patiently` waits for such storing while Postgres takes it.
+    """
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class Supervisor:
         dispatcher: Dispatcher,
         on_spawn: Callable[[Lane], None],
         on_death: Callable[[Lane], Awaitable[None]],
+        patiently: Callable[[set[asyncio.Task[None]]], Awaitable[bool]],
     ) -> None:
         self._settings = settings
         self._secrets = secrets
@@ -87,6 +90,7 @@ class Supervisor:
         self._dispatcher = dispatcher
         self._on_spawn = on_spawn
         self._on_death = on_death
+        self._patiently = patiently
         self._loop = asyncio.get_running_loop()
         self._manifest: Mapping[str, Any] = {}
         self._workers: list[WorkerProcess] = []
@@ -143,12 +147,11 @@ class Supervisor:
     async def stop(self) -> None:
         """Drains all workers, within `server.drain_s`, then ends the mold.
 
-        What Postgres does not take within `STORE_S` stays in shared memory, for the next start.
+        What Postgres does not take stays in shared memory, for the next start.
         """
         self._stopping = True
         await asyncio.gather(*(self._drain(worker) for worker in self.workers))
-        if self._burials:
-            await asyncio.wait(self._burials, timeout=STORE_S)
+        await self._patiently(self._burials)
         for task in [*self._tasks, *self._burials]:
             task.cancel()
         if self._mold_socket is not None:
