@@ -76,6 +76,7 @@ class Server:
         self.dev = dev
         self.stopping = asyncio.Event()
         self.reloading = asyncio.Event()
+        self.embedded = False
         self.node: Node
 
     async def run(self) -> int:
@@ -149,6 +150,7 @@ class Server:
     async def _database(self) -> AsyncGenerator[Pool]:
         server: embedded.Embedded | None = None
         if self.settings.database.url is None:
+            self.embedded = True
             server = await asyncio.to_thread(embedded.start, self.settings.data / "postgres")
             database = dataclasses.replace(self.settings.database, url=server.url)
             self.settings = dataclasses.replace(self.settings, database=database)
@@ -252,13 +254,13 @@ class Server:
 
     def _greet(self, host: str, port: int) -> None:
         functions = self.node.manifest.functions
-        where = "embedded PostgreSQL" if "postgres?host" in (self.settings.database.url or "") else "Postgres"
+        where = "embedded PostgreSQL" if self.embedded else "your Postgres"
         log.info(
-            "Flux serves %d functions on http://%s:%d with %d workers (%s)",
-            len(functions),
+            "Flux serves %s on http://%s:%d with %s (%s)",
+            counted(len(functions), "function"),
             host,
             port,
-            self.settings.server.workers,
+            counted(self.settings.server.workers, "worker"),
             where,
         )
         for spec in functions.values():
@@ -271,6 +273,10 @@ async def _close(pool: Pool) -> None:
         await asyncio.wait_for(pool.close(), STORE_S)
     except TimeoutError:  # connections to a server that does not answer
         pool.terminate()
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def secrets_of(env: Mapping[str, str]) -> dict[str, str]:

@@ -35,7 +35,9 @@ class RecordedApi:
 @contextmanager
 def serving(api: RecordedApi) -> Iterator[RecordedApi]:
     started = threading.Event()
-    loop = asyncio.new_event_loop()
+    # Not new_event_loop(): the policy of the session may make a uvloop, whose handling of forks is not meant for a loop
+    # in one thread while another starts processes.
+    loop = asyncio.SelectorEventLoop()
     stopping = asyncio.Event()
 
     async def run() -> None:
