@@ -16,8 +16,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-import asyncpg
-
 from ..config import Settings
 from ..errors import WorkerDied
 from ..ipc._ring import Ring
@@ -27,7 +25,7 @@ from ..record.assembly import Assembly, Entry, close_unfinished
 from ..record.execution import recorded_body
 from ..store.copy import copy_rows, copy_rows_once
 from ..store.outcomes import mark_undelivered
-from ..store.pool import Connection, Pool
+from ..store.pool import LOST_CONNECTION, Connection, Pool, borrowed
 from ..store.spill import drop_spilled, spill
 from .work import Work
 
@@ -38,13 +36,6 @@ SPILL_SHARE = 4  # an execution that is open while this share of the ring went b
 STORE_S = 10.0  # at the stop; with the drain before it, a stop must end before an orchestrator loses its patience
 LAST_TRY_S = 1.0
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.1, 2.0
-LOST_CONNECTION = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,  # the server shuts down, starts up, or an administrator ended the session
-    asyncpg.InsufficientResourcesError,  # too many connections, disk full: passes, or somebody is already at it
-)
 
 OnRows = Callable[[Sequence[bytes]], None]
 
@@ -221,7 +212,7 @@ class Recorder:
         self._progress_at = time.monotonic()
         while True:
             try:
-                async with self._pool.acquire() as connection:
+                async with borrowed(self._pool) as connection:
                     await write(connection)
             except Exception as error:  # giving up would lose what was promised to be kept
                 if self.failing_since is None:

@@ -28,7 +28,7 @@ from ..record.seal import seal_key
 from ..store import embedded, jobs
 from ..store.migrate import migrate, migrate_project
 from ..store.partitions import drop_expired, ensure_partitions
-from ..store.pool import Connection, Pool, open_pool
+from ..store.pool import LOST_CONNECTION, Connection, Pool, borrowed, open_pool
 from .api.operator import operator_guard, operator_key
 from .api.serve import Api
 from .api.services import ApiServices
@@ -38,7 +38,7 @@ from .http.edge import Edge
 from .http.front import Front
 from .http.mounts import Mounts
 from .node import Node
-from .recorder import LOST_CONNECTION, STORE_S
+from .recorder import STORE_S
 from .recovery import recover
 from .status import handlers
 
@@ -206,7 +206,7 @@ class Server:
         record = self.settings.record
         while True:
             with contextlib.suppress(*LOST_CONNECTION):
-                async with self.node.pool.acquire() as connection:
+                async with borrowed(self.node.pool) as connection:
                     today = datetime.now(UTC).date()
                     await ensure_partitions(connection, today)
                     for what in await drop_expired(

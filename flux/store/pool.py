@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+from asyncpg.exceptions import InternalClientError
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -18,6 +21,16 @@ else:
     Connection = asyncpg.Connection
     Pool = asyncpg.Pool
     _Base = asyncpg.Connection
+
+# What it looks like when Postgres restarts, or somebody ends our session: try again on another connection.
+LOST_CONNECTION = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    InternalClientError,  # the server's farewell arrived between two statements
+    asyncpg.OperatorInterventionError,  # the server shuts down, starts up, or an administrator ended the session
+    asyncpg.InsufficientResourcesError,  # too many connections, disk full: passes, or somebody is already at it
+)
 
 # The server ends a statement at its timeout; this much later the client stops waiting for a server that is gone.
 SILENCE_MARGIN_S = 5.0
@@ -63,6 +76,18 @@ async def open_pool(
             "jit": "off",
         },
     )
+
+
+@asynccontextmanager
+async def borrowed(pool: Pool) -> AsyncGenerator[Connection]:
+    """A connection of the pool, which is closed and replaced when what is done with it raises LOST_CONNECTION."""
+    async with pool.acquire() as connection:
+        try:
+            yield connection
+        except LOST_CONNECTION:
+            with suppress(asyncpg.InterfaceError):  # it has left the pool by itself
+                connection.terminate()
+            raise
 
 
 async def _reset(conn: Connection) -> None:

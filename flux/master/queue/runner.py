@@ -21,10 +21,9 @@ import orjson
 from ...errors import Draining, FluxError, Overloaded
 from ...manifest import Manifest
 from ...store import jobs
-from ...store.pool import Connection, Pool
+from ...store.pool import LOST_CONNECTION, Connection, Pool, borrowed
 from ..heads import job_work
 from ..http.call import Result
-from ..recorder import LOST_CONNECTION
 from ..work import Work
 from .backoff import delay_s
 
@@ -77,6 +76,10 @@ class QueueRunner:
                     log.warning("the queue waits for Postgres: %s", error)
                     await self._pause(RETRY_S)
                     continue
+                except Exception:  # jobs must go on, whatever one claim met
+                    log.exception("a claim failed; trying again")
+                    await self._pause(RETRY_S)
+                    continue
                 if claimed < BATCH:
                     await asyncio.sleep(SPACING_S)
                     await self._pause(POLL_S)
@@ -93,7 +96,7 @@ class QueueRunner:
         functions = self._manifest().functions
         if room <= 0 or not functions:
             return 0
-        async with self._pool.acquire() as connection:
+        async with borrowed(self._pool) as connection:
             claimed = await jobs.claim(connection, limit=room, functions=list(functions), lease_s=LEASE_S)
         for job in claimed:
             task = asyncio.create_task(self._run(job))
@@ -130,7 +133,7 @@ class QueueRunner:
     async def _persist(self, write: Callable[[Connection], Awaitable[None]]) -> None:
         while True:
             try:
-                async with self._pool.acquire() as connection:
+                async with borrowed(self._pool) as connection:
                     await write(connection)
                 return
             except LOST_CONNECTION:
@@ -148,7 +151,7 @@ class QueueRunner:
             await asyncio.sleep(EXTEND_S)
             if self._running:
                 with contextlib.suppress(*LOST_CONNECTION):
-                    async with self._pool.acquire() as connection:
+                    async with borrowed(self._pool) as connection:
                         await jobs.extend(connection, list(self._running), LEASE_S)
 
     async def _pause(self, seconds: float) -> None:

@@ -181,7 +181,7 @@ async def test_a_database_that_drops_connections_loses_nothing(
         if number % 50 == 0:
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                "WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
             )
             await recorder.flush()
     await recorder.flush()
