@@ -22,6 +22,7 @@ from typing import Any
 
 import setproctitle
 
+from .. import collector
 from .boot import Boot, BootFiles
 
 MAX_PACKET = 4 * 1024 * 1024  # a manifest of a few thousand functions
@@ -57,8 +58,14 @@ def run(control: socket.socket) -> None:
 
 
 def import_worker() -> None:
-    """Loads what every worker needs, before the first fork."""
+    """Loads what every worker needs, before the first fork.
+
+    And takes it out of the collector's sight: a collection in a worker would write to every object's header, and so
+    copy all the pages that it shares with its mold.
+    """
     from . import worker  # noqa: F401  the import is the purpose
+
+    collector.settle()
 
 
 def become_worker(boot: Boot, files: BootFiles, control: socket.socket, wake: tuple[int, int]) -> None:
