@@ -540,10 +540,10 @@ cdef class Ring:
         self._copy_out(position + HEADER, PyBytes_AS_STRING(payload), header.length)
         if header.flags:
             self._join(&header, tag, payload, position, end, positions, out)
-        elif positions:
-            out.append((header.kind, tag, payload, end))
-        else:
-            out.append((header.kind, tag, payload))
+            return end
+        if self.partial:  # one of the same key that was begun belongs to a writer that was killed
+            self.partial.pop((header.kind, tag), None)
+        out.append((header.kind, tag, payload, end) if positions else (header.kind, tag, payload))
         return end
 
     cdef int _header_at(self, uint64_t position, uint64_t tail, flux_header *header) except -1:
