@@ -26,14 +26,10 @@ class RequestKind(IntEnum):
     """Run a function: `pack_request`."""
     INVOKE_ANSWER = 2
     """The outcome of an INVOKE."""
-    CANCEL = 3
-    """Give up on an execution; empty."""
     MANIFEST = 4
     """The functions to serve from now on, JSON."""
     DRAIN = 5
     """Finish what is in flight and end."""
-    REPLAY = 6
-    """Run a recorded execution again, host calls answered from its journal."""
 
 
 class ResultKind(IntEnum):
@@ -42,13 +38,12 @@ class ResultKind(IntEnum):
     RESULT = 1
     """An execution has ended: `pack_result`."""
     INVOKE = 2
-    """A function calls another one, through the gateway's steps."""
+    """A function calls another one; the master runs it as an execution of its own."""
     NUDGE = 3
     """The queue has new jobs."""
     HEARTBEAT = 4
     READY = 5
     """The manifest is loaded."""
-    LOG = 6
 
 
 class JournalKind(IntEnum):

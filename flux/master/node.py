@@ -169,6 +169,8 @@ class Node:
         await lane.requests.send_all(RequestKind.INVOKE_ANSWER, tag, b"".join(parts))
 
     async def _lane_died(self, lane: Lane) -> None:
+        if lane.accepting:  # not drained: the supervisor replaces it
+            self.metrics.respawns.add()
         failed = self.dispatcher.lost(lane)
         self._dropped.pop(lane.segment.name, None)
         await self.recorder.close(lane.segment, failed if self.recording else [])

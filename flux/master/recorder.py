@@ -51,7 +51,6 @@ class Source:
 
     ring: Ring
     assembly: Assembly = field(default_factory=Assembly)
-    closed: asyncio.Event | None = None
     spilled: set[bytes] = field(default_factory=set)
 
 

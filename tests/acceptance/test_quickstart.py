@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -89,9 +90,17 @@ async def test_the_server_answers_who_it_is(serve: Serve) -> None:
     for path in ("/health", "/readiness", "/version"):
         async with client.session.get(client.server.url + path) as response:
             assert response.status == 200
-    async with client.session.get(client.server.url + "/metrics") as response:
-        assert "flux_workers_ready 1" in await response.text()
+    assert "flux_workers_ready 1" in await metrics(client)
+    os.kill(client.server.worker_pids()[0], signal.SIGKILL)
+    async with asyncio.timeout(20):
+        while "flux_worker_respawns_total 1" not in await metrics(client):
+            await asyncio.sleep(0.02)
     assert await client.server.stop() == 0
+
+
+async def metrics(client: Client) -> str:
+    async with client.session.get(client.server.url + "/metrics") as response:
+        return await response.text()
 
 
 async def test_a_second_server_on_the_same_data_folder_says_so(serve: Serve) -> None:
