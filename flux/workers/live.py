@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from ..errors import FluxError
+from ..failure import HostError
 from .execution import Execution
-from .host.failure import HostError
 from .host.registry import perform
 from .host.scope import Scope
 

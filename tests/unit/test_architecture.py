@@ -20,6 +20,7 @@ FORBIDDEN = {
         "asyncpg",
     ),
     "flux/record": ("flux.master", "flux.workers", "flux.store", "flux.build", "flux.replay", "aiohttp", "asyncpg"),
+    "flux/data": ("flux.master", "flux.workers", "flux.build", "flux.replay", "aiohttp"),
     "flux/store": ("flux.master", "flux.workers", "flux.build", "flux.replay", "aiohttp"),
     "flux/build": ("flux.master", "flux.workers", "flux.replay", "flux.store", "aiohttp", "asyncpg"),
     "flux/replay": ("flux.master", "aiohttp", "asyncpg"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .failure import invalid
+from flux.failure import invalid
 
 Args = Mapping[str, Any]
 

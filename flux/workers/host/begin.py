@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from flux.failure import invalid
+
 from .arguments import Args, integer
 from .connection import acquire
-from .failure import invalid
 from .transaction import Pinned, Transaction, closed
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from flux.data.types.codec import Codec, codec
+from flux.failure import HostError, nearest
+
 from .connection import run
-from .failure import HostError, nearest
 from .free import Session
-from .values import Codec, codec
 
 if TYPE_CHECKING:
     from .scope import Services

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .failure import invalid
+from flux.failure import invalid
 
 # (column, operator); the statement's text depends on these alone.
 Shape = tuple[tuple[str, str], ...]

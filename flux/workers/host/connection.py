@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, TypeVar
 from asyncpg import InterfaceError, PostgresError
 from asyncpg.exceptions import InternalClientError
 
+from flux.data.types.codec import set_codecs
+from flux.failure import HostError
 from flux.store.pool import mark_dirty
 
 from .database_errors import is_lost, is_unsent, translate
-from .failure import HostError
 from .free import Session, usable
-from .values import set_codecs
 
 if TYPE_CHECKING:
     from .scope import Services

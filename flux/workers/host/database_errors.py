@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 from asyncpg import exceptions as pg
 
-from .failure import HostError
+from flux.failure import HostError
 
 # The connection is gone, or was never made. OSError: the socket refused or is not there (Postgres restarts).
 LOST = (

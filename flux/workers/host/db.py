@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from asyncpg import Record
 
+from flux.data.types.to_json import dumps, row
+from flux.failure import HostError, invalid
+
 from . import statements
 from .arguments import Args, integer, mapping, optional_texts, sequence, text
 from .begin import transaction_of
@@ -17,10 +20,8 @@ from .catalogue import Table
 from .conditions import order, split
 from .connection import run
 from .database_errors import is_stale
-from .failure import HostError, invalid
 from .free import Session
 from .statements import Plan
-from .to_json import dumps, row
 
 if TYPE_CHECKING:
     from .scope import Scope

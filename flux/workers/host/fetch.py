@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import orjson
 
+from flux.failure import HostError, invalid
+
 from .address import allowed
 from .arguments import Args, text
-from .failure import HostError, invalid
 from .outbound import require_public
 from .redirects import STATUSES, Request, following, parse
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from flux.failure import HostError, nearest
+
 from .arguments import Args, text
-from .failure import HostError, nearest
 
 if TYPE_CHECKING:
     from .scope import Scope

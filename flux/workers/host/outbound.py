@@ -16,9 +16,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 import flux
+from flux.failure import HostError
 
 from .address import literal, refusal
-from .failure import HostError
 
 # Sockets of one worker, kept-alive ones included: as many as an execution may have calls in flight.
 MAX_CONNECTIONS = 256

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import orjson
 
+from flux.failure import HostError
 from flux.store import jobs
 
 from .arguments import Args, integer, optional_text, text
 from .begin import transaction_of
 from .connection import run
-from .failure import HostError
 from .free import Session
 from .invoke import deployed
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .failure import HostError
+from flux.failure import HostError
 
 MAX_LENGTH = 256 * 1024  # longer statements carry data in their text, which belongs into parameters
 

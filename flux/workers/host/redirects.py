@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from yarl import URL
 
-from .failure import HostError
+from flux.failure import HostError
 
 STATUSES = frozenset((301, 302, 303, 307, 308))
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
+from flux.failure import HostError, invalid, nearest
+
 from . import begin, db, fetch, invoke, queue, secrets, sql, time
 from .arguments import Args
 from .crypto import subtle
-from .failure import HostError, invalid, nearest
 from .scope import Scope
 
 Capability = Callable[[Scope, Args], Awaitable[bytes]]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flux.config import Settings
+from flux.failure import HostError
 from flux.manifest import FunctionSpec
 
 from .catalogue import Catalogue
-from .failure import HostError
 from .free import FreeConnections
 
 if TYPE_CHECKING:

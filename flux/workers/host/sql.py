@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 from asyncpg import Record
 from asyncpg.types import Type
 
+from flux.data.types.codec import Convert, codec
+from flux.data.types.to_json import dumps, row
+from flux.failure import HostError, invalid
+
 from .arguments import Args, text
 from .begin import transaction_of
 from .connection import run
 from .db import MAX_LIMIT
-from .failure import HostError, invalid
 from .free import Session
 from .raw_sql import Nature, inspect
-from .to_json import dumps, row
-from .values import Convert, codec
 
 if TYPE_CHECKING:
     from .scope import Scope

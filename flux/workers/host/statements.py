@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from flux.data.types.codec import Convert
+from flux.failure import HostError, invalid
+
 from .conditions import COMPARISONS, WITHOUT_VALUE, Order, Shape
-from .failure import HostError, invalid
-from .values import Convert
 
 if TYPE_CHECKING:
     from .catalogue import Column, Table

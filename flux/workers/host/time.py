@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from flux.failure import invalid
+
 from .arguments import Args, number
-from .failure import invalid
 
 if TYPE_CHECKING:
     from .scope import Scope

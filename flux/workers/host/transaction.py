@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import asyncpg
 
+from flux.failure import HostError
+
 from .connection import FAILURES, release, terminate
 from .database_errors import is_lost, translate
-from .failure import HostError
 from .free import Session
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 
-from ..failure import HostError, invalid
+from flux.failure import HostError, invalid
 
 Algorithm = Mapping[str, Any]
 

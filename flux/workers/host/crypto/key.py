@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from flux.failure import invalid
+
 from ..arguments import Args, mapping
-from ..failure import invalid
 from .algorithm import Algorithm, decoded, encoded, invalid_access
 
 KeyType = Literal["secret", "private", "public"]

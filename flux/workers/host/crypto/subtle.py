@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
+from flux.failure import invalid
+
 from ..arguments import Args, mapping, text
-from ..failure import invalid
 from .aes import AesCbc, AesCtr, AesGcm, AesKw
 from .algorithm import (
     Algorithm,

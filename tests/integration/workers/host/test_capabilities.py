@@ -10,9 +10,9 @@ from uuid import UUID
 import orjson
 import pytest
 
+from flux.failure import HostError
 from flux.store.pool import Connection
 from flux.workers.host import queue
-from flux.workers.host.failure import HostError
 from flux.workers.host.registry import OPERATIONS, answer
 from flux.workers.host.scope import Scope
 from tests.integration.workers.host.conftest import Call, World

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flux.workers.host.failure import HostError
+from flux.failure import HostError
 from flux.workers.host.scope import Services
 from tests.integration.workers.host.conftest import Call, caller, new_scope
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from flux.failure import HostError
 from flux.workers.host.connection import acquire, release
-from flux.workers.host.failure import HostError
 from flux.workers.host.scope import Services
 from tests.integration.workers.host.conftest import Call, Tables
 

@@ -17,9 +17,9 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from flux import config
+from flux.failure import HostError
 from flux.workers.host import outbound
 from flux.workers.host.address import refusal
-from flux.workers.host.failure import HostError
 from flux.workers.host.outbound import Outbound
 from flux.workers.host.scope import Services
 from tests.integration.workers.host.conftest import Call, caller, new_scope, spec

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from flux.failure import HostError
 from flux.store.pool import Connection
-from flux.workers.host.failure import HostError
 from tests.integration.workers.host.conftest import Call
 
 CORPUS: list[str] = json.loads(Path(__file__).with_name("injection.json").read_text())

@@ -11,10 +11,10 @@ import asyncpg
 import pytest
 
 from flux import config
+from flux.failure import HostError
 from flux.store import embedded
 from flux.store.pool import Connection, open_pool
 from flux.workers.host import connection as connection_module
-from flux.workers.host.failure import HostError
 from flux.workers.host.scope import Services
 from tests.integration.workers.host.conftest import Call, World, caller, new_scope, spec, until
 

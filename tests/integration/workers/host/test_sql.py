@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from flux.workers.host.failure import HostError
+from flux.failure import HostError
 from flux.workers.host.scope import Services
 from tests.integration.workers.host.conftest import Call, caller, new_scope
 

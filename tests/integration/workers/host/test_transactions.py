@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from flux.failure import HostError
 from flux.store.pool import Connection
 from flux.workers.host import connection as connection_module
 from flux.workers.host import transaction
-from flux.workers.host.failure import HostError
 from flux.workers.host.scope import Scope, Services
 from tests.integration.workers.host.conftest import Call, Tables, World, caller, new_scope, until
 

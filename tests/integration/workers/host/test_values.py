@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flux.workers.host.failure import HostError
+from flux.failure import HostError
 from tests.integration.workers.host.conftest import Call, Tables
 
 CORPUS = json.loads(Path(__file__).with_name("values.json").read_text())

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flux.failure import HostError
 from flux.workers.host.conditions import OPERATORS, WITHOUT_VALUE, order, split
-from flux.workers.host.failure import HostError
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.workers.host.failure import HostError
+from flux.failure import HostError
 from flux.workers.host.raw_sql import MAX_LENGTH, inspect
 
 

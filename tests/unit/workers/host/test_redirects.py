@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from flux.workers.host.failure import HostError
+from flux.failure import HostError
 from flux.workers.host.redirects import Request, following, parse
 
 FIRST = Request(

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flux.data.types.codec import codec
+from flux.failure import HostError
 from flux.workers.host import statements
 from flux.workers.host.catalogue import Column, Table, assemble
 from flux.workers.host.conditions import COMPARISONS
-from flux.workers.host.failure import HostError
 from flux.workers.host.statements import Plan, quoted
-from flux.workers.host.values import codec
 
 
 def column(name: str, kind: str, sql: str = "", *, array: bool = False) -> Column:

@@ -14,8 +14,8 @@ from asyncpg import Range
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.workers.host import from_json, to_json
-from flux.workers.host.values import codec
+from flux.data.types import from_json, to_json
+from flux.data.types.codec import codec
 
 
 def there_and_back(kind: str, value: Any, *, array: bool = False) -> Any:

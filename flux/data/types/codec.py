@@ -17,7 +17,7 @@ import orjson
 from . import from_json, to_json
 
 if TYPE_CHECKING:
-    from .free import Session
+    from flux.store.pool import Connection
 
 Convert = Callable[[Any], Any]
 
@@ -42,7 +42,7 @@ class Codec:
     array: bool = False
 
 
-async def set_codecs(connection: Session) -> None:
+async def set_codecs(connection: Connection) -> None:
     """Prepares a new connection; costs no round trip."""
     for name in TEXT_TYPES:
         await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=str, format="text")
