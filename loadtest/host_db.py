@@ -22,6 +22,7 @@ import uvloop
 from flux import config
 from flux.manifest import FunctionSpec
 from flux.store.pool import Pool, open_pool
+from flux.store.wire.lanes import Lanes, open_lanes
 from flux.workers.host.registry import answer
 from flux.workers.host.scope import Scope, Services
 
@@ -44,9 +45,10 @@ async def timed(call: Callable[[], Awaitable[bytes]], calls: int) -> list[float]
     return found
 
 
-async def measure(pool: Pool, rounds: int, calls: int) -> dict[str, list[float]]:
+async def measure(pool: Pool, lanes: Lanes, rounds: int, calls: int) -> dict[str, list[float]]:
     services = Services(
         pool=pool,
+        lanes=lanes,
         settings=config.load(Path.cwd(), env={}),
         secrets={},
         functions=lambda: {SPEC.name: SPEC},
@@ -85,10 +87,12 @@ async def run(url: str, rounds: int, calls: int) -> None:
             SELECT n || '@example.com', 'free', now() FROM generate_series(1, {ROWS}) AS n;
         ANALYZE {TABLE};
     """)  # noqa: S608  # constants
+    lanes = open_lanes(url, 1, statement_timeout_ms=15_000)
     try:
         async with await open_pool(url, 1, statement_timeout_ms=15_000) as pool:
-            found = await measure(pool, rounds, calls)
+            found = await measure(pool, lanes, rounds, calls)
     finally:
+        await lanes.close()
         await connection.execute(f"DROP TABLE {TABLE}")
         await connection.close()
     for name, times in found.items():

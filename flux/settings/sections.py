@@ -143,7 +143,18 @@ class Database:
     url: str | None = setting(
         None, "DSN of your own Postgres (15 or newer); not set: an embedded PostgreSQL 18 in the data folder."
     )
-    pool_size: int = setting(8, "Connections of each worker.", minimum=1, maximum=1000)
+    lanes: int = setting(
+        4,
+        "Connections of each worker that all single statements share, sent one behind the other.",
+        minimum=1,
+        maximum=1000,
+    )
+    pool_size: int = setting(
+        8,
+        "Connections of each worker for transactions and raw SQL, one each; they are opened when needed.",
+        minimum=1,
+        maximum=1000,
+    )
     statement_timeout_ms: int = setting(15_000, "Longest statement of a function.", unit="ms", minimum=1)
 
 

@@ -16,6 +16,10 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 _KEY = struct.Struct(">q16s")
 
 
+class InvalidCursor(RequestError):
+    """This page cursor is not valid: use the `next` of the page before it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """`next` is the cursor of the following page, None on the last."""
@@ -39,4 +43,4 @@ def unpack(cursor: str) -> tuple[datetime, UUID]:
         us, id_ = _KEY.unpack(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return _EPOCH + timedelta(microseconds=us), UUID(bytes=id_)
     except (binascii.Error, struct.error, ValueError, OverflowError):
-        raise RequestError("This page cursor is not valid: use the `next` of the page before it.") from None
+        raise InvalidCursor from None

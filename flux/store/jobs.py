@@ -15,7 +15,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from flux.store.cursor import Page, pack, unpack
+from flux.store.cursor import InvalidCursor, Page
+from flux.store.ids import growing_id
 from flux.store.pool import Connection
 from flux.store.shape import plain, raw
 from flux.store.sql import statement
@@ -74,18 +75,36 @@ async def push(
 
     `payload` is JSON text. A larger `priority` runs first. Keys are unique per function and tenant.
     """
-    job_id: UUID = await conn.fetchval(
-        statement("job_push"),
-        function,
-        payload.decode(),
-        parent_request_id,
-        tenant,
-        delay_ms,
-        priority,
-        max_attempts,
-        idempotency_key,
+    text, parameters = pushing(
+        function=function,
+        payload=payload,
+        parent_request_id=parent_request_id,
+        tenant=tenant,
+        delay_ms=delay_ms,
+        priority=priority,
+        max_attempts=max_attempts,
+        idempotency_key=idempotency_key,
     )
+    job_id: UUID = await conn.fetchval(text, *parameters)
     return job_id
+
+
+def pushing(
+    *,
+    function: str,
+    payload: bytes,
+    parent_request_id: UUID | None,
+    tenant: str | None,
+    delay_ms: int,
+    priority: int,
+    max_attempts: int,
+    idempotency_key: str | None,
+) -> tuple[str, list[Any]]:
+    """The statement of `push`, which answers the job's ID, and its parameters."""
+    parameters = [growing_id(), function, payload.decode(), parent_request_id, tenant, delay_ms, priority, max_attempts]
+    if idempotency_key is None:
+        return statement("job_push"), parameters
+    return statement("job_push_once"), [*parameters, idempotency_key]
 
 
 async def claim(conn: Connection, *, limit: int, functions: Sequence[str] | None, lease_s: float) -> list[Job]:
@@ -194,27 +213,32 @@ async def page(
     after: str | None = None,
     limit: int = 50,
 ) -> Page:
-    """Jobs, newest first."""
-    before, before_id = unpack(after) if after else (None, None)
+    """Jobs, newest first. `after`: the `next` of the page before."""
     rows = await conn.fetch(
         f"SELECT {COLUMNS} FROM flux.jobs "  # noqa: S608 (constant)
         "WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR function = $2) "
         "AND ($3::text IS NULL OR tenant = $3) "
-        "AND ($4::timestamptz IS NULL OR (created_at, job_id) < ($4, $5::uuid)) "
-        "ORDER BY created_at DESC, job_id DESC LIMIT $6",
+        "AND ($4::uuid IS NULL OR job_id < $4) "
+        "ORDER BY job_id DESC LIMIT $5",
         state,
         function,
         tenant,
-        before,
-        before_id,
+        _cursor(after),
         limit + 1,
     )
     more = len(rows) > limit
     rows = rows[:limit]
     return Page(
         items=[_to_json(row) for row in rows],
-        next=pack(rows[-1]["created_at"], rows[-1]["job_id"]) if more else None,
+        next=str(rows[-1]["job_id"]) if more else None,
     )
+
+
+def _cursor(after: str | None) -> UUID | None:
+    try:
+        return UUID(after) if after else None
+    except ValueError:
+        raise InvalidCursor from None
 
 
 def _to_json(row: Any) -> dict[str, Any]:

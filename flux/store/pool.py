@@ -68,14 +68,24 @@ async def open_pool(
         max_size=size,
         connection_class=TrackedConnection,
         reset=_reset,
-        command_timeout=statement_timeout_ms / 1000 + SILENCE_MARGIN_S if statement_timeout_ms else None,
-        server_settings={
-            "application_name": application_name,
-            "statement_timeout": str(statement_timeout_ms),
-            # Short queries: compiling costs more than it saves. Already off in the embedded server.
-            "jit": "off",
-        },
+        command_timeout=silence_s(statement_timeout_ms),
+        server_settings=session_settings(application_name, statement_timeout_ms),
     )
+
+
+def session_settings(application_name: str, statement_timeout_ms: int) -> dict[str, str]:
+    """What each of our sessions asks of the server."""
+    return {
+        "application_name": application_name,
+        "statement_timeout": str(statement_timeout_ms),
+        # Short queries: compiling costs more than it saves. Already off in the embedded server.
+        "jit": "off",
+    }
+
+
+def silence_s(statement_timeout_ms: int) -> float | None:
+    """After so long without an answer the server is taken for gone; None: never."""
+    return statement_timeout_ms / 1000 + SILENCE_MARGIN_S if statement_timeout_ms else None
 
 
 @asynccontextmanager

@@ -37,6 +37,7 @@ from ..record.journal import quote
 from ..record.seal import Seal, seal_key
 from ..replay.recorded import RecordedHost, recorded_calls
 from ..store.pool import open_pool
+from ..store.wire.lanes import open_lanes
 from .boot import Boot, BootFiles
 from .events import deliver
 from .execution import Execution
@@ -92,8 +93,12 @@ class Worker:
             statement_timeout_ms=self.settings.database.statement_timeout_ms,
             min_size=0,  # a worker starts while Postgres is away, too
         )
+        lanes = open_lanes(
+            url, self.settings.database.lanes, statement_timeout_ms=self.settings.database.statement_timeout_ms
+        )
         self.services = Services(
             pool=pool,
+            lanes=lanes,
             settings=self.settings,
             secrets=self.boot.secrets,
             invoke=self._invoke,
@@ -113,6 +118,7 @@ class Worker:
         beat.cancel()
         receiver.stop()
         await self.services.close()
+        await lanes.close()
         await pool.close()
         self.isolates.close()
         self.segment.close()

@@ -18,9 +18,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 
-from ..pool import LOST_CONNECTION
+from ..pool import LOST_CONNECTION, session_settings, silence_s
 from .messages import Reply
-from .session import NotExecuted, Session
+from .session import NotExecuted, Session, connect
 
 # Statements in line on one session. More would not raise its throughput, but delay whoever comes last.
 MAX_DEPTH = 16
@@ -45,6 +45,12 @@ class Unreachable(Exception):
     """The server could not be reached in time; the cause is in `__cause__`."""
 
 
+def open_lanes(url: str, size: int, *, statement_timeout_ms: int, application_name: str = "flux") -> Lanes:
+    """Lanes whose sessions are opened when they are needed. `statement_timeout_ms` 0 = none."""
+    settings = session_settings(application_name, statement_timeout_ms)
+    return Lanes(lambda: connect(url, settings=settings), size, silence_s=silence_s(statement_timeout_ms))
+
+
 class _Waiting:
     __slots__ = ("alone", "deadline", "parameters", "statement", "taken")
 
@@ -63,9 +69,9 @@ _NOT_EXECUTED = (NotExecuted, asyncpg.InvalidSQLStatementNameError, asyncpg.Inva
 
 
 class Lanes:
-    """`connect` opens a session; `silence_s` is how long a statement may go without a reply (0: for ever)."""
+    """`connect` opens a session; `silence_s` is how long a statement may go without a reply (None: for ever)."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Session]], size: int, *, silence_s: float = 0.0) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Session]], size: int, *, silence_s: float | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._connect = connect
         self._size = size
@@ -191,7 +197,7 @@ class Lanes:
         self._sweep = None
         now = self._loop.time()
         for session in list(self._sessions):
-            if self._silence_s and session.depth and now - session.since > self._silence_s:
+            if self._silence_s is not None and session.depth and now - session.since > self._silence_s:
                 session.terminate()
         while self._waiting and (self._waiting[0].deadline < now or self._waiting[0].taken.done()):
             first = self._waiting.popleft()

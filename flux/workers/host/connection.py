@@ -1,4 +1,4 @@
-"""One statement, or a few, on a connection of the worker's pool.
+"""One statement on the lanes that all share, or a few on a connection of the worker's pool.
 
 What may be tried again: getting a connection, and whatever finds its connection dead before it sends anything (so a
 restart of Postgres is waited out for a while); once more a read whose connection broke. Never a write that was sent:
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncpg import InterfaceError, PostgresError
 from asyncpg.exceptions import InternalClientError
@@ -19,20 +19,16 @@ from asyncpg.exceptions import InternalClientError
 from flux.data.types.codec import set_codecs
 from flux.failure import HostError
 from flux.store.pool import mark_dirty
+from flux.store.wire.lanes import PATIENCE_S, RECONNECT_PAUSE_S, Busy, Unreachable
+from flux.store.wire.text import parameter
 
 from .database_errors import is_lost, is_unsent, translate
 from .free import Session, usable
 
 if TYPE_CHECKING:
-    from .scope import Services
+    from .scope import Scope, Services
 
 T = TypeVar("T")
-
-# A call that found no connection for so long meets a pool that is exhausted, or a Postgres that is not coming back
-# soon; it stays well below the default wall limit, so that the function can still answer something.
-ACQUIRE_TIMEOUT_S = 5.0
-# Postgres restarts in about a second: often enough to notice, seldom enough not to hinder it.
-RECONNECT_PAUSE_S = 0.1
 
 # All that asyncpg raises for a statement: from the server, of its own, from the socket, from converting values.
 FAILURES = (PostgresError, InterfaceError, InternalClientError, OSError, ValueError, OverflowError)
@@ -41,13 +37,39 @@ FAILURES = (PostgresError, InterfaceError, InternalClientError, OSError, ValueEr
 MAX_DEAD_CONNECTIONS = 64
 
 
+async def single(scope: Scope, statement: str, parameters: Iterable[Any], *, read: bool) -> list[bytes | None]:
+    """The first column of a statement that is a transaction of its own. Raises host errors, as `translate` says."""
+    try:
+        texts = [parameter(value) for value in parameters]
+        return await scope.services.lanes.run(statement, texts, read=read, alone=bool(scope.transactions))
+    except FAILURES as error:
+        raise translate(error) from error
+    except Busy:
+        raise busy() from None
+    except Unreachable as error:
+        raise unreachable() from error
+
+
+def busy() -> HostError:
+    return HostError(
+        "DATABASE_BUSY",
+        503,
+        f"No database connection became free within {PATIENCE_S:g} s (database.pool_size).",
+        {"retryable": True},
+    )
+
+
+def unreachable() -> HostError:
+    return HostError("DATABASE_UNAVAILABLE", 503, "The database does not answer.", {"retryable": True})
+
+
 async def acquire(services: Services) -> Session:
     """A connection of the pool. Raises 503 DATABASE_BUSY, or DATABASE_UNAVAILABLE when Postgres does not answer."""
     connection = services.free.at_once()
     if connection is not None:
         return connection
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + ACQUIRE_TIMEOUT_S
+    deadline = loop.time() + PATIENCE_S
     while True:
         left = deadline - loop.time()
         try:
@@ -55,19 +77,12 @@ async def acquire(services: Services) -> Session:
             async with asyncio.timeout(max(left, RECONNECT_PAUSE_S)):
                 return await services.free.wait(partial(_prepared, services))
         except TimeoutError:
-            raise HostError(
-                "DATABASE_BUSY",
-                503,
-                f"No database connection became free within {ACQUIRE_TIMEOUT_S:g} s (database.pool_size).",
-                {"retryable": True},
-            ) from None
+            raise busy() from None
         except FAILURES as error:
             if not is_lost(error):
                 raise translate(error) from error
             if left <= RECONNECT_PAUSE_S:
-                raise HostError(
-                    "DATABASE_UNAVAILABLE", 503, "The database does not answer.", {"retryable": True}
-                ) from error
+                raise unreachable() from error
             await asyncio.sleep(RECONNECT_PAUSE_S)
 
 

@@ -12,7 +12,7 @@ from flux.store import jobs
 
 from .arguments import Args, integer, optional_text, text
 from .begin import transaction_of
-from .connection import run
+from .connection import single
 from .free import Session
 from .invoke import deployed
 
@@ -40,26 +40,27 @@ async def push(scope: Scope, args: Args) -> bytes:
     attempts = integer(args, "max_attempts", default=default_attempts, minimum=1, maximum=MAX_ATTEMPTS)
     key = optional_text(args, "idempotency_key", max_length=MAX_IDEMPOTENCY_KEY)
 
-    async def insert(connection: Session) -> str:
-        job_id = await jobs.push(
-            connection,
-            function=function,
-            payload=payload,
-            parent_request_id=UUID(bytes=scope.request_id),
-            tenant=scope.tenant,
-            delay_ms=delay_ms,
-            priority=priority,
-            max_attempts=attempts,
-            idempotency_key=key,
-        )
-        return str(job_id)
-
+    statement, parameters = jobs.pushing(
+        function=function,
+        payload=payload,
+        parent_request_id=UUID(bytes=scope.request_id),
+        tenant=scope.tenant,
+        delay_ms=delay_ms,
+        priority=priority,
+        max_attempts=attempts,
+        idempotency_key=key,
+    )
     transaction = transaction_of(scope, args)
     if transaction is None:
-        job_id = await run(services, insert, read=False)
+        [job_id] = await single(scope, statement, parameters, read=False)
         if delay_ms == 0:
             services.nudge()
-    else:
-        job_id = await transaction.run(insert)
-        transaction.pushed()
-    return orjson.dumps({"job_id": job_id})
+        return b'{"job_id":"%b"}' % (job_id or b"")
+
+    async def insert(connection: Session) -> UUID:
+        job_id: UUID = await connection.fetchval(statement, *parameters)
+        return job_id
+
+    job = await transaction.run(insert)
+    transaction.pushed()
+    return b'{"job_id":"%b"}' % str(job).encode()

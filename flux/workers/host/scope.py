@@ -17,6 +17,8 @@ from .free import FreeConnections
 if TYPE_CHECKING:
     import asyncpg
 
+    from flux.store.wire.lanes import Lanes
+
     from .outbound import Outbound
     from .transaction import Transaction
 
@@ -26,9 +28,13 @@ MAX_THREADS = 2
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Services:
-    """One per worker. `functions` answers all that are live, by name; `nudge` is called after jobs were committed."""
+    """One per worker. `functions` answers all that are live, by name; `nudge` is called after jobs were committed.
+
+    `lanes` take single statements; transactions and raw SQL get a connection of the `pool` for themselves.
+    """
 
     pool: asyncpg.Pool[asyncpg.Record]
+    lanes: Lanes
     settings: Settings
     secrets: Mapping[str, str]
     functions: Callable[[], Mapping[str, FunctionSpec]]
@@ -71,7 +77,7 @@ class Services:
             task.exception()  # seen by whoever awaits it; nobody need
 
     async def close(self) -> None:
-        """Waits for what runs in the background and closes the HTTP client. The pool belongs to who opened it."""
+        """Waits for what runs in the background, closes the HTTP client. Pool and lanes belong to who opened them."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._free is not None:
             await self._free.close()

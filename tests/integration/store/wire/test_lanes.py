@@ -12,6 +12,7 @@ from flux.store.pool import Connection
 from flux.store.wire import lanes as lanes_module
 from flux.store.wire import session as session_module
 from flux.store.wire.lanes import Busy, Lanes, Unreachable
+from flux.store.wire.messages import Reply
 from flux.store.wire.session import NotExecuted, Session, connect
 from flux.store.wire.text import parameter
 
@@ -41,7 +42,7 @@ async def make(database_url: str) -> AsyncIterator[Make]:
         await lanes.close()
 
 
-async def rows(answer: Awaitable[session_module.Reply]) -> list[bytes | None]:
+async def rows(answer: Awaitable[Reply]) -> list[bytes | None]:
     return (await answer).rows
 
 
@@ -61,7 +62,7 @@ async def test_replies_belong_to_their_statements(session: Session) -> None:
         "SELECT NULL WHERE $1 = ''",
     ]
     futures = [(i, text, session.submit(text, [b"%d" % i])) for i in range(200) for text in texts]
-    expected = {
+    expected: dict[str, Callable[[int], list[bytes]]] = {
         texts[0]: lambda i: [b"%d" % (2 * i)],
         texts[1]: lambda i: [b"x%d" % i],
         texts[2]: lambda i: [b"%d" % n for n in range(1, i + 1)],

@@ -23,9 +23,11 @@ import pytest
 from flux import config
 from flux.manifest import FunctionSpec
 from flux.store.pool import Connection, Pool
+from flux.store.wire.lanes import open_lanes
 from flux.workers.host.registry import answer
 from flux.workers.host.scope import Scope, Services
 
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 Call = Callable[..., Coroutine[Any, Any, Any]]
 Tables = Callable[[str], Awaitable[None]]
 
@@ -62,10 +64,12 @@ def world() -> World:
 
 
 @pytest.fixture
-async def services(pool: Pool, world: World, tmp_path: Path) -> AsyncIterator[Services]:
+async def services(pool: Pool, database_url: str, world: World, tmp_path: Path) -> AsyncIterator[Services]:
     functions = {"caller": spec("caller"), "send_welcome": spec("send_welcome", max_attempts=3)}
+    lanes = open_lanes(database_url, 4, statement_timeout_ms=15_000)
     services = Services(
         pool=pool,
+        lanes=lanes,
         settings=config.load(tmp_path, env={}),
         secrets={"STRIPE_KEY": "sk_test_1"},
         functions=lambda: functions,
@@ -74,6 +78,7 @@ async def services(pool: Pool, world: World, tmp_path: Path) -> AsyncIterator[Se
     )
     yield services
     await services.close()
+    await lanes.close()
 
 
 @pytest.fixture
@@ -81,7 +86,8 @@ async def offline(world: World, tmp_path: Path) -> AsyncIterator[Services]:
     """A worker's services for calls that need no database."""
     functions = {"caller": spec("caller")}
     services = Services(
-        pool=asyncpg.create_pool("postgresql://nobody@127.0.0.1:1/nothing"),  # never opened
+        pool=asyncpg.create_pool(NOWHERE),  # never opened
+        lanes=open_lanes(NOWHERE, 1, statement_timeout_ms=0),
         settings=config.load(tmp_path, env={}),
         secrets={},
         functions=lambda: functions,

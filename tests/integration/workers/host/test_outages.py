@@ -14,6 +14,7 @@ from flux import config
 from flux.failure import HostError
 from flux.store import embedded
 from flux.store.pool import Connection, open_pool
+from flux.store.wire.lanes import open_lanes
 from flux.workers.host import connection as connection_module
 from flux.workers.host.scope import Services
 from tests.integration.workers.host.conftest import Call, World, caller, new_scope, spec, until
@@ -114,6 +115,7 @@ async def own_services(own_server: embedded.Embedded, world: World, tmp_path: Pa
         functions = {"caller": spec("caller")}
         services = Services(
             pool=pool,
+            lanes=(lanes := open_lanes(own_server.url, 4, statement_timeout_ms=15_000)),
             settings=config.load(tmp_path, env={}),
             secrets={},
             functions=lambda: functions,
@@ -122,6 +124,7 @@ async def own_services(own_server: embedded.Embedded, world: World, tmp_path: Pa
         )
         yield services
         await services.close()
+        await lanes.close()
 
 
 async def test_a_restart_under_load(own_server: embedded.Embedded, own_services: Services, tmp_path: Path) -> None:
@@ -169,7 +172,7 @@ async def test_a_restart_under_load(own_server: embedded.Embedded, own_services:
 async def test_a_server_that_does_not_come_back(
     own_server: embedded.Embedded, own_services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_module, "ACQUIRE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(connection_module, "PATIENCE_S", 0.2)
     call = caller(new_scope(own_services))
     assert await call("db.sql", text="SELECT 1 AS one") == [{"one": 1}]
     await asyncio.to_thread(own_server.stop)

@@ -246,7 +246,7 @@ async def test_as_many_transactions_as_connections(services: Services) -> None:
 
 
 async def test_an_exhausted_pool_says_so(call: Call, services: Services, monkeypatch: Any) -> None:
-    monkeypatch.setattr(connection_module, "ACQUIRE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(connection_module, "PATIENCE_S", 0.05)
     for _ in range(4):
         await call("db.begin")
     with pytest.raises(HostError) as caught:
