@@ -280,7 +280,7 @@ class Worker:
             self._answer(execution.request_id, status, headers, body)
         else:
             self.spawn(self._answer_later(execution.request_id, status, headers, body))
-        host = execution.host
+        host, execution.host = execution.host, None  # they refer to each other: garbage that only a scan would find
         if host is not None and not host.holds_nothing:
             self.spawn(host.close())
         self._maybe_stop()
