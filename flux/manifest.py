@@ -28,6 +28,16 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DatabaseUse:
+    """`sql`: whether the function may use `ctx.db.sql`; None = what the project says. `role`: the role that policies
+    see, whoever calls; None = the caller's.
+    """
+
+    sql: bool | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FunctionSpec:
     """One version of one function.
 
@@ -45,6 +55,7 @@ class FunctionSpec:
     max_attempts: int = 5
     allow_http: tuple[str, ...] = ()
     asynchronous: bool = False
+    db: DatabaseUse = field(default_factory=DatabaseUse)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,6 +68,7 @@ class FunctionSpec:
                 "routes": tuple(Route(**route) for route in value["routes"]),
                 "limits": Limits(**value["limits"]),
                 "allow_http": tuple(value["allow_http"]),
+                "db": DatabaseUse(**value.get("db", {})),
             }
         )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from flux.manifest import Auth, Limits, Route
+from flux.manifest import Auth, DatabaseUse, Limits, Route
 
 FILE_NAME = "flux.json"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "*")
@@ -26,6 +26,7 @@ RESERVED_PATHS = ("/flux", "/health", "/readiness", "/version", "/metrics")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()+,;=@%-]+|:[A-Za-z_][A-Za-z0-9_]*")
 _REST = re.compile(r"\*[A-Za-z_][A-Za-z0-9_]*|\*")
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
+_ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _CRON = re.compile(r"@every \d+(?:ms|s|m|h|d)|@(?:hourly|daily|weekly|monthly|yearly)|\S+(?: +\S+){4}")
 
 
@@ -45,6 +46,7 @@ class Options:
     allow_http: tuple[str, ...] = ()
     asynchronous: bool = False
     cron: tuple[str, ...] = ()
+    db: DatabaseUse = field(default_factory=DatabaseUse)
 
 
 def read(path: Path) -> Options:
@@ -78,6 +80,7 @@ def parse(document: Any) -> Options:
         allow_http=values.get("allow_http", ()),
         asynchronous=values.get("async", False),
         cron=values.get("cron", ()),
+        db=values.get("db", DatabaseUse()),
     )
 
 
@@ -179,6 +182,20 @@ def _asynchronous(value: Any) -> bool:
     return value
 
 
+def _database(value: Any) -> DatabaseUse:
+    if not isinstance(value, dict):
+        raise InvalidOptions('db: must be an object, such as {"role": "service"} or {"sql": true}')
+    for name in value:
+        if name not in ("sql", "role"):
+            raise InvalidOptions(f'db: unknown key "{name}"; it takes: sql, role')
+    if not isinstance(value.get("sql", False), bool):
+        raise InvalidOptions("db.sql: must be true or false")
+    role = value.get("role", "any")
+    if not isinstance(role, str) or not _ROLE.fullmatch(role):
+        raise InvalidOptions("db.role: must be a role's name: a letter, then letters, digits, _ or - (63 at most)")
+    return DatabaseUse(sql=value.get("sql"), role=value.get("role"))
+
+
 def _kind(value: Any) -> str:
     return {list: "a list", str: "a string", type(None): "null", bool: "a boolean"}.get(type(value), "a number")
 
@@ -192,5 +209,6 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "retries": _retries,
     "allow_http": _matching("allow_http", '"api.example.com" or "10.0.0.5:8080"', _HOST),
     "async": _asynchronous,
+    "db": _database,
     "cron": _matching("cron", '"0 4 * * *" or "@every 5m"', _CRON),
 }

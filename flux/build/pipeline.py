@@ -183,6 +183,7 @@ def _spec(project: Project, function: Function, version: str) -> FunctionSpec:
         limits=_limits(project.limits, options.limits),
         allow_http=options.allow_http,
         asynchronous=options.asynchronous,
+        db=options.db,
         **attempts,
     )
 

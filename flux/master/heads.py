@@ -18,6 +18,9 @@ from ..store.jobs import Job
 from .http.call import GatewayCall
 from .work import Work
 
+# Whoever holds the operator's key acts for nobody in particular; policies may grant the role what it needs.
+OPERATOR = {"id": "operator", "role": "service"}
+
 
 class Seeds:
     """32-byte seeds, cut from larger reads of the system's random source: one system call for many requests."""
@@ -46,6 +49,7 @@ def request_work(call: GatewayCall, spec: FunctionSpec, seed: bytes, redact: Col
         None,
         None,
         call.tenant,
+        call.user,
         call.method,
         call.path,
         call.route,
@@ -65,16 +69,17 @@ def request_work(call: GatewayCall, spec: FunctionSpec, seed: bytes, redact: Col
 
 def request_json(call: GatewayCall, headers: Sequence[Sequence[str]]) -> bytes:
     """A request as it is recorded, and as a function sees it (but for the headers, when some are secret)."""
-    return orjson.dumps(
-        {
-            "method": call.method,
-            "url": call.url,
-            "path": call.path,
-            "headers": headers,
-            "params": call.params,
-            "query": call.query,
-        }
-    )
+    request = {
+        "method": call.method,
+        "url": call.url,
+        "path": call.path,
+        "headers": headers,
+        "params": call.params,
+        "query": call.query,
+    }
+    if call.user is not None:
+        request["user"] = call.user
+    return orjson.dumps(request)
 
 
 def new_id() -> bytes:
@@ -91,16 +96,28 @@ def internal_head(
     kind: Kind,
     parent: str | None,
     tenant: str | None,
+    user: Mapping[str, Any] | None = None,
     waited_us: int = 0,
     decisions: Mapping[str, Any] | None = None,
 ) -> Head:
     """The head of an execution that no HTTP request of its own started; `waited_us` is shown as the entry span."""
     path = f"/{spec.name}"
+    request: dict[str, Any] = {
+        "method": "POST",
+        "url": f"flux://{kind}{path}",
+        "path": path,
+        "headers": [["content-type", "application/json"]],
+        "params": {},
+        "query": {},
+    }
+    if user is not None:
+        request["user"] = user
     return Head(
         kind=kind,
         parent=parent,
         replay_of=None,
         tenant=tenant,
+        user=user,
         method="POST",
         path=path,
         route=path,
@@ -111,16 +128,7 @@ def internal_head(
         monotonic_us=time.monotonic_ns() // 1000 - waited_us,
         entry_us=waited_us,
         decisions=orjson.dumps(decisions or {}),
-        request=orjson.dumps(
-            {
-                "method": "POST",
-                "url": f"flux://{kind}{path}",
-                "path": path,
-                "headers": [["content-type", "application/json"]],
-                "params": {},
-                "query": {},
-            }
-        ),
+        request=orjson.dumps(request),
         traceparent=None,
     )
 
@@ -132,24 +140,33 @@ def job_work(job: Job, spec: FunctionSpec) -> Work:
         kind="job",
         parent=parent,
         tenant=job.tenant,
+        user=job.caller,
         decisions={"job_id": str(job.job_id), "attempt": job.attempt, "max_attempts": job.max_attempts},
     )
     return Work(job.request_id.bytes, head.pack(), job.payload)
 
 
 def invoke_work(
-    spec: FunctionSpec, request_id: bytes, parent: str | None, tenant: str | None, body: bytes | None
+    spec: FunctionSpec,
+    request_id: bytes,
+    *,
+    parent: str | None,
+    tenant: str | None,
+    user: Mapping[str, Any] | None,
+    body: bytes | None,
 ) -> Work:
-    return Work(request_id, internal_head(spec, kind="invoke", parent=parent, tenant=tenant).pack(), body)
+    return Work(request_id, internal_head(spec, kind="invoke", parent=parent, tenant=tenant, user=user).pack(), body)
 
 
 def replay_work(recorded: Mapping[str, Any], spec: FunctionSpec, body: bytes | None, clock_us: int) -> Work:
     """Runs a recorded execution (as the API gives it) again: same input, seed and clock, on the code of `spec`."""
+    request = orjson.dumps(recorded["request"])
     head = Head(
         kind="replay",
         parent=None,
         replay_of=recorded["request_id"],
         tenant=recorded["tenant"],
+        user=(orjson.loads(request) or {}).get("user"),
         method=recorded["method"],
         path=recorded["path"],
         route=recorded["route"],
@@ -160,7 +177,7 @@ def replay_work(recorded: Mapping[str, Any], spec: FunctionSpec, body: bytes | N
         monotonic_us=time.monotonic_ns() // 1000,
         entry_us=0,
         decisions=orjson.dumps({"replay_of": recorded["request_id"]}),
-        request=orjson.dumps(recorded["request"]),
+        request=request,
         traceparent=None,
     )
     private = {

@@ -101,9 +101,11 @@ class Node:
         *,
         parent: str | None = None,
         tenant: str | None = None,
+        user: Mapping[str, Any] | None = None,
     ) -> Result:
         """Runs a function as an execution of its own, whose ID is `request_id`."""
-        return await self.dispatcher.submit(invoke_work(spec, request_id, parent, tenant, body))
+        work = invoke_work(spec, request_id, parent=parent, tenant=tenant, user=user, body=body)
+        return await self.dispatcher.submit(work)
 
     async def replay(self, recorded: dict[str, Any]) -> dict[str, Any]:
         """Runs a recorded execution (from `executions.get`) again; see `flux.master.replays.replay`."""
@@ -141,7 +143,9 @@ class Node:
         """Reads the API keys that are valid now."""
         async with self.pool.acquire() as connection:
             found = await keys.load(connection)
-        self.gateway.set_keys({key.id: ApiKey(key.id, key.secret_sha256, key.tenant, key.name) for key in found})
+        self.gateway.set_keys(
+            {key.id: ApiKey(key.id, key.secret_sha256, key.tenant, key.name, key.role) for key in found}
+        )
 
     # What workers say.
 
@@ -162,7 +166,9 @@ class Node:
         asked = orjson.loads(question)
         try:
             spec = self.function(asked["function"])
-            result = await self.invoke(spec, new_id(), body, parent=asked["parent"], tenant=asked["tenant"])
+            result = await self.invoke(
+                spec, new_id(), body, parent=asked["parent"], tenant=asked["tenant"], user=asked["user"]
+            )
             parts = pack_result(result.status, b"", result.body)
         except FluxError as error:
             parts = pack_result(error.status, b"", orjson.dumps(error.body(None)))

@@ -15,6 +15,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 import asyncpg
 import setproctitle
@@ -34,6 +35,7 @@ from .api.serve import Api
 from .api.services import ApiServices
 from .dev import Dev
 from .folder import DataFolder
+from .heads import OPERATOR
 from .http.edge import Edge
 from .http.front import Front
 from .http.mounts import Mounts
@@ -192,7 +194,7 @@ class Server:
         services = ApiServices(
             pool=node.pool,
             manifest=lambda: node.manifest,
-            invoke=node.invoke,
+            invoke=partial(node.invoke, user=OPERATOR),
             replay=node.replay,
             flush=node.recorder.flush,
             keys_changed=node.gateway.set_keys,

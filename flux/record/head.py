@@ -6,7 +6,8 @@ only; the other two go into the row, and the third into the isolate, as they are
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -20,13 +21,15 @@ class Head(NamedTuple):
 
     `started_us` is wall time since 1970, `monotonic_us` the same instant on CLOCK_MONOTONIC, which all processes of a
     machine share. `entry_us` is how long the gateway (or the queue) took, `decisions` (JSON object) what it decided.
-    `request` is the JSON of {"method", "url", "path", "headers", "params", "query"} with secrets redacted.
+    `request` is the JSON of {"method", "url", "path", "headers", "params", "query", "user"?} with secrets redacted.
+    `user` is who calls, as `ctx.user` has it: {"id", "role", further claims}, or None.
     """
 
     kind: Kind
     parent: str | None
     replay_of: str | None
     tenant: str | None
+    user: Mapping[str, Any] | None
     method: str
     path: str
     route: str

@@ -20,6 +20,7 @@ _TABLE_VERBS = {
     "db.upsert": "upsert",
     "db.delete": "delete",
     "db.count": "count",
+    "db.aggregate": "aggregate",
 }
 
 
@@ -33,7 +34,14 @@ def _fetch(args: Args) -> str:
     return f"{args.get('method', 'GET')} {url.hostname or ''}{url.path}"
 
 
+def _query(args: Args) -> str:
+    query = args.get("query")
+    found = query if isinstance(query, Mapping) else {}
+    return f"{found.get('operation', 'select')}({found.get('table')})"
+
+
 _NAMES: dict[str, Callable[[Args], tuple[str, str]]] = {
+    "db.query": lambda args: ("db", f"db:{_query(args)}"),
     "db.sql": lambda args: ("db", f"db:sql({_sql(args)})"),
     "queue.push": lambda args: ("queue", f"queue:push({args.get('function')})"),
     "fetch": lambda args: ("outbound", f"fetch({_fetch(args)})"),

@@ -9,11 +9,13 @@ long), dead and cancelled ones for 90; `sweep` removes them. The record keeps th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
+
+import orjson
 
 from flux.store.cursor import InvalidCursor, Page
 from flux.store.ids import growing_id
@@ -35,7 +37,10 @@ COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A claimed job. `attempt` counts from 1; `request_id` is the ID that this attempt's execution must run under."""
+    """A claimed job. `attempt` counts from 1; `request_id` is the ID that this attempt's execution must run under.
+
+    `caller` is for whom it was pushed, as `ctx.user` has it.
+    """
 
     job_id: UUID
     function: str
@@ -47,6 +52,7 @@ class Job:
     attempt: int
     max_attempts: int
     request_id: UUID
+    caller: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +76,7 @@ async def push(
     priority: int = 0,
     max_attempts: int = 5,
     idempotency_key: str | None = None,
+    caller: Mapping[str, Any] | None = None,
 ) -> UUID:
     """Add a job, in the caller's transaction if there is one; its ID, or that of the job that has the key already.
 
@@ -84,6 +91,7 @@ async def push(
         priority=priority,
         max_attempts=max_attempts,
         idempotency_key=idempotency_key,
+        caller=caller,
     )
     job_id: UUID = await conn.fetchval(text, *parameters)
     return job_id
@@ -99,9 +107,14 @@ def pushing(
     priority: int,
     max_attempts: int,
     idempotency_key: str | None,
+    caller: Mapping[str, Any] | None,
 ) -> tuple[str, list[Any]]:
     """The statement of `push`, which answers the job's ID, and its parameters."""
-    parameters = [growing_id(), function, payload.decode(), parent_request_id, tenant, delay_ms, priority, max_attempts]
+    who = None if caller is None else orjson.dumps(caller).decode()
+    parameters = [
+        *(growing_id(), function, payload.decode(), parent_request_id, tenant),
+        *(delay_ms, priority, max_attempts, who),
+    ]
     if idempotency_key is None:
         return statement("job_push"), parameters
     return statement("job_push_once"), [*parameters, idempotency_key]
@@ -122,6 +135,7 @@ async def claim(conn: Connection, *, limit: int, functions: Sequence[str] | None
             attempt=row["attempts"],
             max_attempts=row["max_attempts"],
             request_id=row["request_id"],
+            caller=orjson.loads(row["caller"]) if row["caller"] else None,
         )
         for row in rows
     ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
@@ -26,13 +28,15 @@ class Invocations:
         self._results = results
         self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
 
-    async def ask(self, parent: bytes, tenant: str | None, function: str, payload: bytes) -> bytes:
+    async def ask(
+        self, parent: bytes, function: str, payload: bytes, *, tenant: str | None, user: Mapping[str, Any] | None
+    ) -> bytes:
         """Runs `function` with `payload` (JSON) as an execution of its own; returns its output (JSON).
 
         Raises FluxError with the code and status that the function answered with, when that is 4xx or 5xx.
         """
         tag = os.urandom(16)
-        question = orjson.dumps({"function": function, "parent": uuid_text(parent), "tenant": tenant})
+        question = orjson.dumps({"function": function, "parent": uuid_text(parent), "tenant": tenant, "user": user})
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[tag] = answer
         try:

@@ -223,6 +223,7 @@ class Worker:
                 spec=spec,
                 request_id=execution.request_id,
                 tenant=head.tenant,
+                user=head.user,
                 traceparent=head.traceparent,
             )
             host = LiveHost(execution, scope)
@@ -245,10 +246,11 @@ class Worker:
         """What `ctx` holds from the start, as JSON."""
         request_id = private.get("request_id") or uuid_text(execution.request_id)
         tenant = quote(execution.head.tenant) if execution.head.tenant else b"null"
-        return b'{"requestId":"%b","functionName":%b,"tenant":%b,"user":null,"replay":%b,"env":%b}' % (
+        return b'{"requestId":"%b","functionName":%b,"tenant":%b,"user":%b,"replay":%b,"env":%b}' % (
             request_id.encode(),
             quote(execution.head.function),
             tenant,
+            orjson.dumps(user) if (user := execution.head.user) else b"null",
             b"true" if replay else b"false",
             self.env,
         )
@@ -299,7 +301,7 @@ class Worker:
             self.spawn(self.results.send_all(kind, NOBODY, payload))
 
     async def _invoke(self, scope: Scope, function: str, payload: bytes) -> bytes:
-        return await self.invocations.ask(scope.request_id, scope.tenant, function, payload)
+        return await self.invocations.ask(scope.request_id, function, payload, tenant=scope.tenant, user=scope.user)
 
     def _writer(self, request_id: bytes) -> Any:
         if not self.recording:

@@ -21,13 +21,14 @@ class Table {
   }
   find(where, options) { return this.#send("find", { where, ...options }); }
   findOne(where, options) { return this.#send("findOne", { where, ...options }); }
-  findById(id) { return this.#send("findById", { id }); }
-  insert(data) { return this.#send("insert", { data }); }
-  insertMany(data) { return this.#send("insertMany", { data }); }
-  update(where, data) { return this.#send("update", { where, data }); }
+  findById(id, options) { return this.#send("findById", { id, ...options }); }
+  insert(data, options) { return this.#send("insert", { data, ...options }); }
+  insertMany(data, options) { return this.#send("insertMany", { data, ...options }); }
+  update(where, data, options) { return this.#send("update", { where, data, ...options }); }
   upsert(data, options) { return this.#send("upsert", { data, ...options }); }
-  delete(where) { return this.#send("delete", { where }); }
+  delete(where, options) { return this.#send("delete", { where, ...options }); }
   count(where) { return this.#send("count", { where }); }
+  aggregate(aggregates, options) { return this.#send("aggregate", { aggregates, ...options }); }
 }
 
 /** Properties that are no table: what the language itself asks any object for, so that a `db` can be awaited or logged. */
@@ -43,7 +44,11 @@ function tablesOver(base, call, tx) {
   });
 }
 
-const sqlCall = (call, tx) => (text, params = []) => call("db.sql", { text, params, tx: transactionOf(tx) });
+/** What a `db` has beside its tables. */
+const calls = (call, tx) => ({
+  query: (query) => call("db.query", { query, tx: transactionOf(tx) }),
+  sql: (text, params = []) => call("db.sql", { text, params, tx: transactionOf(tx) }),
+});
 
 const queueOver = (call, tx) => freeze({
   push: (name, payload = null, options = {}) =>
@@ -54,7 +59,7 @@ async function transaction(call, work) {
   const { tx } = await call("db.begin", {});
   let result;
   try {
-    result = await work(tablesOver({ __proto__: null, sql: sqlCall(call, tx), queue: queueOver(call, tx) }, call, tx));
+    result = await work(tablesOver({ __proto__: null, ...calls(call, tx), queue: queueOver(call, tx) }, call, tx));
   } catch (error) {
     // The first error is the one to report; a rollback that fails ends with its connection.
     await call("db.rollback", { tx }).catch(() => {});
@@ -104,7 +109,7 @@ export class Context {
 
   get db() {
     return this.#part("db", (_, call) =>
-      tablesOver({ __proto__: null, sql: sqlCall(call, null), transaction: (work) => transaction(call, work) }, call, null));
+      tablesOver({ __proto__: null, ...calls(call, null), transaction: (work) => transaction(call, work) }, call, null));
   }
   get queue() { return this.#part("queue", (_, call) => queueOver(call, null)); }
   get secrets() { return this.#part("secrets", (_, call) => freeze({ get: (name) => call("secrets.get", { name: String(name) }) })); }

@@ -34,6 +34,17 @@ class Caller:
         return value
 
 
+NOBODY = Caller()
+
+
+def caller_of(user: Mapping[str, Any] | None, tenant: str | None, role: str | None = None) -> Caller:
+    """From what `ctx.user` has: {"id", "role", further claims}, or None. `role` stands for whatever the user has."""
+    if user is None:
+        return NOBODY if tenant is None and role is None else Caller(role=role or ANONYMOUS, tenant=tenant)
+    claims = {name: value for name, value in user.items() if name not in ("id", "role")}
+    return Caller(role=role or user.get("role") or AUTHENTICATED, uid=user.get("id"), tenant=tenant, claims=claims)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grant:
     """What one role may do in one operation on one table.

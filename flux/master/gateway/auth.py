@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from flux.data.policy.model import AUTHENTICATED
 from flux.errors import Unauthenticated
 
 PREFIX = "flux_"
@@ -17,12 +18,13 @@ _NOBODY = bytes(32)
 
 
 class ApiKey(NamedTuple):
-    """What is known of a key: SHA-256 of its secret, the tenant it acts for, its name."""
+    """What is known of a key: SHA-256 of its secret, the tenant it acts for, its name, its role in policies."""
 
     id: str
     digest: bytes
     tenant: str | None
     name: str
+    role: str = AUTHENTICATED
 
 
 KeyTable = Mapping[str, ApiKey]

@@ -39,6 +39,11 @@ class GatewayCall(NamedTuple):
     gateway_us: int
 
     @property
+    def user(self) -> dict[str, str] | None:
+        """Who calls, as `ctx.user` has it."""
+        return None if self.key is None else {"id": self.key.id, "role": self.key.role}
+
+    @property
     def url(self) -> str:
         """The absolute URL, as a fetch-style function sees it."""
         host = next((value for name, value in self.headers if name == "host"), "localhost")

@@ -27,4 +27,4 @@ UPDATE flux.jobs SET
     lease_until = statement_timestamp() + $3 * interval '1 s'
 FROM due WHERE jobs.job_id = due.job_id
 RETURNING jobs.job_id, function, payload, tenant, parent_request_id, priority, run_at, attempts, max_attempts,
-    request_ids[attempts] AS request_id
+    request_ids[attempts] AS request_id, caller

@@ -49,6 +49,7 @@ async def push(scope: Scope, args: Args) -> bytes:
         priority=priority,
         max_attempts=attempts,
         idempotency_key=key,
+        caller=scope.user,
     )
     transaction = transaction_of(scope, args)
     if transaction is None:

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flux.config import Settings
+from flux.data.mutation.identity import identity
+from flux.data.policy.model import Caller, caller_of
 from flux.failure import HostError
 from flux.manifest import FunctionSpec
+from flux.record.execution import uuid_text
 
 from .catalogue import Catalogue
 from .free import FreeConnections
@@ -88,16 +91,38 @@ class Services:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Scope:
-    """One per execution. `request_id` is 16 bytes; `traceparent` goes out with every `fetch`."""
+    """One per execution. `request_id` is 16 bytes; `traceparent` goes out with every `fetch`.
+
+    `user` is who calls, as `ctx.user` has it; `caller` is how policies see it.
+    """
 
     services: Services
     spec: FunctionSpec
     request_id: bytes
     tenant: str | None = None
+    user: Mapping[str, Any] | None = None
     traceparent: str | None = None
     transactions: dict[int, Transaction] = field(default_factory=dict)
     closed: bool = False
     _numbers: int = 0
+    _caller: Caller | None = None
+
+    @property
+    def caller(self) -> Caller:
+        if self._caller is None:
+            self._caller = caller_of(self.user, self.tenant, self.spec.db.role)
+        return self._caller
+
+    def identity(self, span: int) -> str:
+        """Whose mutations those of the host call `span` are."""
+        return identity(
+            request_id=uuid_text(self.request_id),
+            span=span,
+            function=self.spec.name,
+            version=self.spec.version,
+            actor=self.caller.uid,
+            tenant=self.tenant,
+        )
 
     def next_transaction(self) -> int:
         self._numbers += 1

@@ -90,3 +90,15 @@ def test_mistakes_name_the_key(document: Any, message: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/a/:b/c", "/*", "/a/*rest", "/a.b/~c-d_e", "/%20"])
 def test_paths_that_are_fine(path: str) -> None:
     check_path(path)
+
+
+def test_database_use() -> None:
+    options = parse({"db": {"role": "service", "sql": True}})
+    assert (options.db.role, options.db.sql) == ("service", True)
+    assert parse({}).db.sql is None
+
+
+@pytest.mark.parametrize("value", [[], {"sql": 1}, {"role": ""}, {"role": "a b"}, {"role": None}, {"rôle": "x"}])
+def test_wrong_database_use(value: Any) -> None:
+    with pytest.raises(InvalidOptions, match="db"):
+        parse({"db": value})

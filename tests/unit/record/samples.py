@@ -18,6 +18,7 @@ def head(**changes: object) -> Head:
         "parent": None,
         "replay_of": None,
         "tenant": "acme",
+        "user": None,
         "method": "POST",
         "path": "/create_user",
         "route": "/create_user",
