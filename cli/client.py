@@ -67,8 +67,18 @@ class Api:
     def get(self, path: str, query: Query | None = None) -> Any:
         return self._json("GET", path, query=query)
 
+    def text(self, path: str, query: Query | None = None) -> str:
+        """The answer as it came, for values whose digits matter."""
+        answer = self.send("GET", path, query=query)
+        if answer.status >= 400:
+            raise self._refused(answer)
+        return answer.body.decode()
+
     def post(self, path: str, body: Any = None) -> Any:
         return self._json("POST", path, body=json.dumps(body).encode() if body is not None else b"")
+
+    def put(self, path: str, body: Any) -> Any:
+        return self._json("PUT", path, body=json.dumps(body).encode())
 
     def delete(self, path: str) -> Any:
         return self._json("DELETE", path)

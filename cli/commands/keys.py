@@ -24,6 +24,9 @@ def create(
         str | None,
         typer.Option("--tenant", metavar="TENANT", help="Tenant that its requests belong to.", show_default=False),
     ] = None,
+    role: Annotated[
+        str, typer.Option("--role", metavar="ROLE", help="Role that policies know its requests by.")
+    ] = "authenticated",
     json: AsJson = False,
     url: Url = None,
     project: Project = None,
@@ -32,7 +35,7 @@ def create(
     """Make a key and print it: the only time that it can be seen."""
     from ..terminal import terminal
 
-    made = options.api(url, project, data).post("/keys", {"name": name, "tenant": tenant})
+    made = options.api(url, project, data).post("/keys", {"name": name, "tenant": tenant, "role": role})
     out = terminal()
     if json:
         out.json(made)

@@ -14,11 +14,12 @@ def key_table(items: Sequence[Json], *, paint: Paint = PLAIN) -> list[str]:
             clean(str(item["id"])),
             clean(str(item["name"])),
             clean(str(item.get("tenant") or "-")),
+            clean(str(item.get("role") or "-")),
             _day(item.get("created_at")),
         )
         for item in items
     ]
-    return table(("ID", "NAME", "TENANT", "CREATED"), rows, paint=paint)
+    return table(("ID", "NAME", "TENANT", "ROLE", "CREATED"), rows, paint=paint)
 
 
 def _day(iso: object) -> str:

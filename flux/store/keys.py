@@ -8,12 +8,15 @@ import string
 from dataclasses import dataclass
 from datetime import datetime
 
+from flux.data.policy.model import AUTHENTICATED
 from flux.store.pool import Connection
 
 ALPHABET = string.ascii_letters + string.digits
 ID_LETTERS = 8
 # 40 letters out of 62 are 238 bits: nothing to gain from a slow hash, so a plain one keeps the check at microseconds.
 SECRET_LETTERS = 40
+# What policies know the requests of a key by that names no role (flux/data/policy/model.py).
+DEFAULT_ROLE = AUTHENTICATED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,22 +24,27 @@ class ApiKey:
     id: str
     name: str
     tenant: str | None
+    role: str
     secret_sha256: bytes
     created_at: datetime
 
 
-async def create(conn: Connection, name: str, tenant: str | None = None) -> tuple[ApiKey, str]:
+async def create(
+    conn: Connection, name: str, tenant: str | None = None, role: str = DEFAULT_ROLE
+) -> tuple[ApiKey, str]:
     """Make a key; it and its text, which cannot be had again."""
     id_, secret = _letters(ID_LETTERS), _letters(SECRET_LETTERS)
     digest = hashlib.sha256(secret.encode()).digest()
     created_at = await conn.fetchval(
-        "INSERT INTO flux.api_keys (id, name, tenant, secret_sha256) VALUES ($1, $2, $3, $4) RETURNING created_at",
+        "INSERT INTO flux.api_keys (id, name, tenant, role, secret_sha256) VALUES ($1, $2, $3, $4, $5) "
+        "RETURNING created_at",
         id_,
         name,
         tenant,
+        role,
         digest,
     )
-    key = ApiKey(id=id_, name=name, tenant=tenant, secret_sha256=digest, created_at=created_at)
+    key = ApiKey(id=id_, name=name, tenant=tenant, role=role, secret_sha256=digest, created_at=created_at)
     return key, f"flux_{id_}_{secret}"
 
 
@@ -49,7 +57,7 @@ async def revoke(conn: Connection, id_: str) -> bool:
 async def load(conn: Connection) -> list[ApiKey]:
     """All keys that are valid now, oldest first."""
     rows = await conn.fetch(
-        "SELECT id, name, tenant, secret_sha256, created_at FROM flux.api_keys "
+        "SELECT id, name, tenant, role, secret_sha256, created_at FROM flux.api_keys "
         "WHERE revoked_at IS NULL ORDER BY created_at, id"
     )
     return [ApiKey(**row) for row in rows]

@@ -11,7 +11,7 @@ import orjson
 
 from ..errors import FluxError
 from ..failure import HostError
-from .execution import Execution
+from .execution import OFFSET, Execution
 from .host.registry import perform
 from .host.scope import Scope
 
@@ -64,7 +64,7 @@ class LiveHost:
 
     async def _answer(self, id: int, op: str, args: Any) -> None:
         try:
-            result, ok = await perform(self._scope, op, args), True
+            result, ok = await perform(self._scope, op, args, id + OFFSET), True
         except FluxError as error:
             result, ok = error_payload(error), False
         except asyncio.CancelledError:

@@ -336,7 +336,7 @@ class Worker:
     async def _learn_tables(self) -> None:
         """Ahead of the first request that needs them; when it fails, that request tries again and says why."""
         with contextlib.suppress(FluxError):
-            await self.services.catalogue.load(self.services)
+            await self.services.catalogue.engine(self.services)
 
     async def _heartbeat(self) -> None:
         process = psutil.Process()

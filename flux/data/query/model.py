@@ -23,9 +23,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A constant that a policy's author wrote: str, int, float, bool or None."""
+    """A constant that a policy's author wrote: str, int, float, bool or None; a tuple of these where an array belongs
+    (`contains`, `contained`, `overlaps`; policies have no `in`, `nin` and `between` with constants, see
+    `flux/data/policy/rules.py`). It is what JSON would hold, so that the column's codec encodes it (a tuple as a list).
+    """
 
-    value: str | int | float | bool | None
+    value: str | int | float | bool | tuple[str | int | float | bool | None, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

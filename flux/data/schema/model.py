@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from flux.data.types.codec import Codec
+from flux.data.types.family import Family
 from flux.failure import HostError, nearest
 
-# What a value is, for the checks of operators: `like` wants text, `overlaps` an array or a range, `fts` a tsvector.
-Family = Literal["number", "text", "boolean", "time", "uuid", "bytes", "json", "array", "range", "fts", "other"]
+__all__ = [
+    "Column", "Computed", "Family", "Generated", "Index", "Kind", "Relation", "Schema", "Table", "unknown_column",
+]  # fmt: skip
+
 Kind = Literal["table", "partitioned", "view", "materialized_view", "foreign"]
 Generated = Literal["", "stored", "virtual", "identity_always", "identity_by_default"]
 
@@ -21,7 +24,8 @@ Generated = Literal["", "stored", "virtual", "identity_always", "identity_by_def
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
     """`type` is Postgres' own spelling, modifiers included ("numeric(10,2)", "text[]"); a domain is itself in `domain`
-    and its base in `type`. `default` is an expression's text, or None. `enum` lists the labels of an enumeration.
+    and its base in `type`. `default` is an expression's text, or None. `enum` lists the labels of an enumeration
+    (also of the elements of an array: see `codec.array`).
     """
 
     name: str
@@ -66,7 +70,10 @@ class Relation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Index:
-    """`columns` are those that are plain columns, in order, up to the first expression."""
+    """`columns` are those that are plain columns, in order, up to the first expression.
+
+    `unique`: no two rows are the same in `columns` (never so with an expression; of a `partial` one, in its rows only).
+    """
 
     name: str
     columns: tuple[str, ...]

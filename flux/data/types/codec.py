@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -26,6 +27,9 @@ TEXT_TYPES = (
     *("point", "line", "lseg", "box", "path", "polygon", "circle"),
 )
 JSON_TYPES = ("json", "jsonb")
+
+# A database has some hundred types, most of them enumerations; past this, schemas compare unequal and are read again.
+MAX_CODECS = 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,17 +54,26 @@ async def set_codecs(connection: Connection) -> None:
         await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=orjson.Fragment, format="text")
 
 
-def codec(type_name: str, *, sql: str, array: bool = False) -> Codec:
-    """The codec of a type by its name in pg_type ('int4'; 'enum' for enumerations; unknown ones travel as text)."""
+@lru_cache(maxsize=MAX_CODECS)
+def codec(type_name: str, *, sql: str, array: bool = False, labels: tuple[str, ...] = ()) -> Codec:
+    """The codec of a type by its name in pg_type ("enum" for enumerations; unknown ones travel as text).
+
+    `labels`: what the enumeration allows. The same arguments give the same object, so schemas can be compared.
+    """
     if type_name in _CODECS:
         encode, decode = _CODECS[type_name]
         cast = False
     else:
-        encode, decode, cast = from_json.string, None, True
+        encode, decode, cast = _CAST.get(type_name, from_json.string), None, True
+    if labels:
+        encode = from_json.label(labels)
     if array:
         encode, decode = from_json.each(encode, flat=type_name in JSON_TYPES), decode and to_json.each(decode)
     return Codec(sql=sql, encode=encode, decode=decode, cast=cast, array=array)
 
+
+# Types that travel as text, but do not only take text.
+_CAST: dict[str, Convert] = {"money": from_json.amount}
 
 _CODECS: dict[str, tuple[Convert, Convert | None]] = {
     "int2": (from_json.integer(16), None),
@@ -69,7 +82,7 @@ _CODECS: dict[str, tuple[Convert, Convert | None]] = {
     "oid": (from_json.integer(32, signed=False), None),
     "float4": (from_json.real, to_json.single),
     "float8": (from_json.real, to_json.double),
-    "numeric": (from_json.decimal, str),
+    "numeric": (from_json.decimal, to_json.decimal),
     "bool": (from_json.boolean, None),
     "uuid": (from_json.uuid, str),
     "timestamptz": (from_json.timestamptz, to_json.instant),

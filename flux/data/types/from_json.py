@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -16,6 +16,8 @@ from asyncpg.pgproto.pgproto import UUID
 Encode = Callable[[Any], Any]
 
 INFINITY, MINUS_INFINITY = "infinity", "-infinity"
+
+_LABELS_SHOWN = 20  # in an error; an enumeration of countries has 250
 
 _DIGITS = re.compile(r"[+-]?[0-9]{1,40}")
 _FLOAT_NAMES = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
@@ -62,7 +64,30 @@ def boolean(value: Any) -> bool:
 def string(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("expected a string")
+    if "\0" in value:
+        raise ValueError("expected a string without the character U+0000, which Postgres cannot store")
     return value
+
+
+def label(labels: Sequence[str]) -> Encode:
+    """One of an enumeration's labels."""
+    allowed = frozenset(labels)
+    expected = "expected one of " + ", ".join(f'"{each}"' for each in labels[:_LABELS_SHOWN])
+    expected += ", ..." if len(labels) > _LABELS_SHOWN else ""
+
+    def encode(value: Any) -> str:
+        if not isinstance(value, str) or value not in allowed:
+            raise ValueError(expected)
+        return value
+
+    return encode
+
+
+def amount(value: Any) -> str:
+    """Of money: what Postgres reads as such, or a number."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:f}" if isinstance(value, float) else str(value)
+    return string(value)
 
 
 def uuid(value: Any) -> UUID:

@@ -21,10 +21,16 @@ Decoders = Sequence[tuple[str, Decode]]
 
 # What a JavaScript number holds exactly.
 MAX_SAFE_INTEGER = 2**53 - 1
+_SMALLEST_NORMAL_SINGLE = 2.0**-126
 
 
 def bigint(value: int) -> int | str:
     return value if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER else str(value)
+
+
+def decimal(value: Decimal) -> str:
+    """As Postgres writes it: 0.0000001, not 1E-7."""
+    return format(value, "f")
 
 
 def double(value: float) -> float | str:
@@ -34,18 +40,20 @@ def double(value: float) -> float | str:
 
 
 def single(value: float) -> float | str:
-    """The shortest number that is the same in single precision: 1.1, not 1.100000023841858."""
+    """The shortest number that is the same in single precision, as Postgres writes it: 1.1, not 1.100000023841858."""
     if not math.isfinite(value):
         return double(value)
-    packed = struct.pack("f", value)
-    for digits in (6, 7, 8):
+    # All decimals of six digits survive; only numbers next to zero have fewer that matter.
+    for digits in range(1 if abs(value) < _SMALLEST_NORMAL_SINGLE else 6, 9):
         shorter = float(f"{value:.{digits}g}")
+        # Halfway to the next single is not close enough, although rounding might be in its favour.
+        further = math.nextafter(shorter, math.inf if shorter > value else -math.inf)
         try:
-            if struct.pack("f", shorter) == packed:
+            if shorter == value or struct.unpack("f", struct.pack("f", further))[0] == value:
                 return shorter
         except OverflowError:  # rounded up past the largest single
             continue
-    return value
+    return float(f"{value:.9g}")
 
 
 def instant(value: datetime) -> datetime | str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flux.data.policy.document import ROLE
 from flux.errors import NotFound, ValidationFailed
 from flux.master.api.declare import Call, Endpoint
 from flux.master.api.shapes import Key, KeyList, KeyMade, KeyRevoked, KeyWanted
@@ -16,11 +17,12 @@ from flux.store.shape import plain
 
 # Names are shown in tables and in records; these bounds keep both readable.
 NAME_LETTERS = 200
+_ROLES = 'must be letters, digits, "_" and "-", as policies name it'
 
 
 def key_table(stored: Iterable[keys.ApiKey]) -> auth.KeyTable:
     """The keys as the gateway looks them up."""
-    return {key.id: auth.ApiKey(key.id, key.secret_sha256, key.tenant, key.name) for key in stored}
+    return {key.id: auth.ApiKey(key.id, key.secret_sha256, key.tenant, key.name, key.role) for key in stored}
 
 
 async def _tell_gateway(call: Call, conn: Connection) -> None:
@@ -34,9 +36,9 @@ async def list_keys(call: Call) -> ApiResponse:
 
 
 async def create_key(call: Call) -> ApiResponse:
-    name, tenant = _wanted(call.request.json())
+    name, tenant, role = _wanted(call.request.json())
     async with call.services.pool.acquire() as conn:
-        key, text = await keys.create(conn, name, tenant)
+        key, text = await keys.create(conn, name, tenant, role)
         await _tell_gateway(call, conn)
     return json_response(KeyMade(**_shown(key), key=text), 201)
 
@@ -51,22 +53,23 @@ async def revoke_key(call: Call) -> ApiResponse:
 
 
 def _shown(key: keys.ApiKey) -> Key:
-    return Key(id=key.id, name=key.name, tenant=key.tenant, created_at=plain(key.created_at))
+    return Key(id=key.id, name=key.name, tenant=key.tenant, role=key.role, created_at=plain(key.created_at))
 
 
-def _wanted(body: Any) -> tuple[str, str | None]:
+def _wanted(body: Any) -> tuple[str, str | None, str]:
     if not isinstance(body, dict):
         raise ValidationFailed('Send an object such as {"name": "billing", "tenant": "acme"}.')
-    name, tenant = body.get("name"), body.get("tenant")
-    unknown = sorted(set(body) - {"name", "tenant"})
+    name, tenant, role = body.get("name"), body.get("tenant"), body.get("role", keys.DEFAULT_ROLE)
+    unknown = sorted(set(body) - {"name", "tenant", "role"})
     problems = [
         *([] if _is_name(name) else [_violation("name", f"must be text of 1 to {NAME_LETTERS} letters")]),
         *([] if tenant is None or _is_name(tenant) else [_violation("tenant", f"must be text, 1 to {NAME_LETTERS}")]),
-        *(_violation(key, "unknown; a key has name and tenant") for key in unknown),
+        *([] if isinstance(role, str) and ROLE.fullmatch(role) else [_violation("role", _ROLES)]),
+        *(_violation(key, "unknown; a key has name, tenant and role") for key in unknown),
     ]
     if problems:
         raise ValidationFailed("The key cannot be made like that.", violations=problems)
-    return str(name), tenant
+    return str(name), tenant, role
 
 
 def _is_name(value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from flux.errors import MethodNotAllowed, NotFound
-from flux.master.api import executions, functions, invoke, keys, logs, tail
+from flux.master.api import database, executions, functions, invoke, keys, logs, policies, state, tail
 from flux.master.api.declare import Call, Endpoint
 from flux.master.api.openapi import BASE, document
 from flux.master.api.services import ApiServices
@@ -15,10 +15,13 @@ from flux.master.http.mounts import ApiRequest, ApiResponse, Guard, Mount, json_
 ENDPOINTS: tuple[Endpoint, ...] = (
     *executions.ENDPOINTS,
     *keys.ENDPOINTS,
+    *policies.ENDPOINTS,
+    *state.ENDPOINTS,
     *functions.ENDPOINTS,
     *invoke.ENDPOINTS,
     *tail.ENDPOINTS,
     *logs.ENDPOINTS,
+    *database.ENDPOINTS,
 )
 
 

@@ -17,6 +17,10 @@ async def nothing() -> None:
     """For a node whose record needs no flush."""
 
 
+def nobody() -> None:
+    """For a node on which nothing waits for policies."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiServices:
     """Functions here raise FluxError, which becomes the response.
@@ -25,6 +29,7 @@ class ApiServices:
     `replay(execution)` takes what `flux.store.executions.get` returned and gives a `shapes.Replay`.
     `flush` returns when what was answered before is stored, so that it can be found at once.
     `keys_changed` is told of all valid keys after one was made or revoked.
+    `policies_changed` is called after other policies have come into force; `sql_url` is `[database] sql_url`.
     """
 
     pool: Pool
@@ -34,3 +39,5 @@ class ApiServices:
     keys_changed: Callable[[KeyTable], None]
     live: Live
     flush: Callable[[], Awaitable[None]] = nothing
+    policies_changed: Callable[[], None] = nobody
+    sql_url: str | None = None

@@ -79,6 +79,122 @@ class Child(TypedDict):
     duration_ms: float | None
 
 
+class Author(TypedDict):
+    request_id: Annotated[str | None, "The execution; null for a change that did not come through Flux."]
+    span: int | None
+    function: str | None
+    code_version: str | None
+    actor: str | None
+    tenant: str | None
+
+
+class Mutation(Author):
+    id: Annotated[int, "Grows in the order in which changes took effect."]
+    at: str
+    table: Annotated[str | None, "Null for DDL of something else."]
+    schema: str | None
+    row: Annotated[dict[str, Any] | None, "Its primary key; null for a table without one."]
+    version: Annotated[int | None, "How many times the row had been written by then; where it is asked for."]
+    operation: Literal["insert", "update", "delete", "truncate", "ddl"]
+    changed: Annotated[list[str] | None, "Columns; of an insert or a delete when an update changed the row's key."]
+    old: Annotated[dict[str, Any] | None, "The row before; masked columns are hashes."]
+    new: dict[str, Any] | None
+    transaction: str
+    ddl: NotRequired[dict[str, Any]]
+
+
+class Change(TypedDict):
+    column: str
+    old: NotRequired[Any]
+    new: NotRequired[Any]
+
+
+class RowHistory(TypedDict):
+    table: str
+    row: dict[str, Any]
+    items: list[Mutation]
+    next: str | None
+
+
+class BlamedColumn(TypedDict):
+    column: str
+    value: Any
+    at: Annotated[str | None, "Null: not written since changes are recorded."]
+    version: int | None
+    operation: str | None
+    request_id: NotRequired[str | None]
+    span: NotRequired[int | None]
+    function: NotRequired[str | None]
+    code_version: NotRequired[str | None]
+    actor: NotRequired[str | None]
+    tenant: NotRequired[str | None]
+
+
+class RowBlame(TypedDict):
+    table: str
+    row: dict[str, Any]
+    deleted: Annotated[Mutation | None, "What deleted it."]
+    columns: list[BlamedColumn]
+
+
+class StoodRow(TypedDict):
+    row: dict[str, Any] | None
+    values: dict[str, Any]
+    current: Annotated[bool, "Whether it has not changed since."]
+
+
+class StateAt(TypedDict):
+    table: str
+    time: str
+    row: NotRequired[dict[str, Any]]
+    values: NotRequired[Annotated[dict[str, Any] | None, "Null when there was no such row."]]
+    known: NotRequired[Annotated[bool, "False when a TRUNCATE or DROP TABLE since then hides it."]]
+    items: NotRequired[list[StoodRow]]
+    next: NotRequired[str | None]
+    gaps: NotRequired[list[Mutation]]
+
+
+class DiffCounts(TypedDict):
+    inserted: int
+    updated: int
+    deleted: int
+
+
+class DiffRow(TypedDict):
+    row: dict[str, Any]
+    operation: Literal["inserted", "updated", "deleted"]
+    changes: list[Change]
+    mutations: int
+
+
+StateDiff = TypedDict(
+    "StateDiff",
+    {
+        "table": str,
+        "from": str,
+        "to": str,
+        "row": NotRequired[dict[str, Any]],
+        "before": NotRequired[dict[str, Any] | None],
+        "after": NotRequired[dict[str, Any] | None],
+        "known": NotRequired[bool],
+        "changes": NotRequired[list[Change]],
+        "mutations": NotRequired[int],
+        "counts": NotRequired[DiffCounts],
+        "items": NotRequired[list[DiffRow]],
+        "next": NotRequired[str | None],
+        "gaps": NotRequired[list[Mutation]],
+    },
+)
+
+
+class StateRestore(TypedDict):
+    table: str
+    time: str
+    rows: int
+    sql: Annotated[str, "One transaction, for you to read and to run."]
+    gaps: list[Mutation]
+
+
 class Execution(ExecutionSummary):
     seed: Annotated[str | None, "Hexadecimal."]
     request: Any
@@ -87,6 +203,8 @@ class Execution(ExecutionSummary):
     spans: list[Span]
     logs: list[LogEntry]
     children: list[Child]
+    mutations: Annotated[list[Mutation], "The first of them, in the order in which they took effect."]
+    mutation_count: int
 
 
 class Outcome(TypedDict):
@@ -117,6 +235,7 @@ class Key(TypedDict):
     id: str
     name: str
     tenant: str | None
+    role: str
     created_at: str
 
 
@@ -127,6 +246,7 @@ class KeyList(TypedDict):
 class KeyWanted(TypedDict):
     name: Annotated[str, "What the key is for."]
     tenant: NotRequired[Annotated[str | None, "For whom its requests count."]]
+    role: NotRequired[Annotated[str, 'What policies know its requests as; "authenticated" otherwise.']]
 
 
 class KeyMade(Key):
@@ -136,6 +256,73 @@ class KeyMade(Key):
 class KeyRevoked(TypedDict):
     id: str
     revoked: bool
+
+
+class Policy(TypedDict):
+    table: str
+    version: int
+    active: bool
+    source: Literal["file", "api"]
+    created_at: str
+    created_by: Annotated[str | None, "The file, or who used the API."]
+    document: Annotated[dict[str, Any], "docs/POLICIES.md."]
+    problem: Annotated[str | None, "Why it no longer fits the schema; the table is then denied to all."]
+
+
+class PolicyList(TypedDict):
+    items: list[Policy]
+    warnings: Annotated[list[str], "What raw SQL cannot have, and why."]
+
+
+PolicyWanted = dict[str, Any]
+
+
+class PolicySaved(Policy):
+    warnings: Annotated[list[str], "What raw SQL cannot have, and why."]
+
+
+class PolicyRemoved(TypedDict):
+    table: str
+    removed: bool
+
+
+class PolicyGrant(TypedDict):
+    role: str
+    operation: Literal["select", "insert", "update", "delete"]
+    allowed: bool
+    by: Annotated[str | None, "Whose grant it is: the role's own, or that of *."]
+    columns: Annotated[list[str] | None, "Readable or writable ones; null for all."]
+    where: Annotated[str | None, "Rows that it may see or touch; null for all."]
+    check: Annotated[str | None, "What rows must fulfil after it wrote them."]
+
+
+class PolicyExplained(TypedDict):
+    table: str
+    restricted: Annotated[bool, "Whether the table has a policy; without one all is allowed."]
+    masked: list[str]
+    problem: str | None
+    grants: list[PolicyGrant]
+
+
+class PolicyTestWanted(TypedDict):
+    role: NotRequired[str]
+    uid: NotRequired[str | None]
+    tenant: NotRequired[str | None]
+    claims: NotRequired[dict[str, Any]]
+    operation: NotRequired[Literal["select", "insert", "update", "delete"]]
+    id: NotRequired[Annotated[Any, "A row's key: its value, or an object of them."]]
+
+
+class PolicyRow(TypedDict):
+    found: bool
+    visible: Annotated[bool | None, "Whether the caller may see or touch it."]
+    valid: Annotated[bool | None, "Whether it is as what the caller writes must be."]
+
+
+class PolicyTested(PolicyGrant):
+    table: str
+    problem: str | None
+    row: PolicyRow | None
 
 
 class RouteOf(TypedDict):
@@ -171,3 +358,53 @@ class LogLine(TypedDict):
 
 class LogLines(TypedDict):
     items: list[LogLine]
+
+
+class DeclaredSchema(TypedDict):
+    file: Annotated[str, "As messages name it."]
+    schema: Annotated[Any, "What `defineSchema` was given, as JSON."]
+
+
+class SchemasWanted(TypedDict):
+    schemas: list[DeclaredSchema]
+
+
+class DatabaseChange(TypedDict):
+    summary: str
+    lost: Annotated[str | None, "Data that would be gone; null when none would be."]
+    note: str | None
+
+
+class DatabaseComparison(TypedDict):
+    changes: list[DatabaseChange]
+    statements: list[str]
+    migration: Annotated[str, "The text of a migration with these statements; empty without changes."]
+
+
+class DatabaseMigration(TypedDict):
+    name: str
+    sha256: str
+    applied_at: str
+
+
+class DatabaseMigrations(TypedDict):
+    items: list[DatabaseMigration]
+
+
+class MigrationWanted(TypedDict):
+    name: Annotated[str, "NNNN_name.sql"]
+    sql: str
+
+
+class MigrationsWanted(TypedDict):
+    migrations: list[MigrationWanted]
+
+
+class DatabaseMigrated(TypedDict):
+    applied: Annotated[list[str], "Applied now."]
+
+
+class DatabaseTypes(TypedDict):
+    version: str
+    tables: int
+    types: str

@@ -57,7 +57,7 @@ async def begin(scope: Scope, args: Args) -> bytes:
 
 
 async def _begin_outermost(scope: Scope, number: int, statement: str) -> Transaction:
-    await scope.services.catalogue.load(scope.services)
+    await scope.services.catalogue.engine(scope.services)
     connection = await acquire(scope.services)
     pinned = Pinned(scope, connection)
     transaction = Transaction(number, pinned)

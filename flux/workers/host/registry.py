@@ -17,18 +17,11 @@ from .scope import Scope
 
 Capability = Callable[[Scope, Args], Awaitable[bytes]]
 
+# These write, and what they write names the span of their call.
+SPANNED: MappingProxyType[str, db.Operation] = MappingProxyType({**db.OPERATIONS, "db.sql": sql.sql})
+
 OPERATIONS: MappingProxyType[str, Capability] = MappingProxyType(
     {
-        "db.find": db.find,
-        "db.findOne": db.find_one,
-        "db.findById": db.find_by_id,
-        "db.insert": db.insert,
-        "db.insertMany": db.insert_many,
-        "db.update": db.update,
-        "db.upsert": db.upsert,
-        "db.delete": db.delete,
-        "db.count": db.count,
-        "db.sql": sql.sql,
         "db.begin": begin.begin,
         "db.commit": begin.commit,
         "db.rollback": begin.rollback,
@@ -43,21 +36,26 @@ OPERATIONS: MappingProxyType[str, Capability] = MappingProxyType(
 )
 
 
-async def answer(scope: Scope, op: str, args: bytes) -> bytes:
+async def answer(scope: Scope, op: str, args: bytes, span: int = 0) -> bytes:
     """The result, as JSON, of one host call with JSON arguments. Raises FluxError, mostly HostError."""
     try:
         parsed = orjson.loads(args)
     except orjson.JSONDecodeError as error:
         raise invalid(f"The arguments of {op} are not valid JSON: {error}.") from None
-    return await perform(scope, op, parsed)
+    return await perform(scope, op, parsed, span)
 
 
-async def perform(scope: Scope, op: str, args: Any) -> bytes:
-    """`answer` for arguments that have been parsed."""
-    capability = OPERATIONS.get(op)
-    if capability is None:
-        raise HostError("UNKNOWN_OPERATION", 400, f'There is no host call "{op}".' + nearest(op, OPERATIONS))
+async def perform(scope: Scope, op: str, args: Any, span: int) -> bytes:
+    """`answer` for arguments that have been parsed. `span`: the number of the call's span."""
     if not isinstance(args, dict):
         raise invalid(f"The arguments of {op} must be an object.")
     scope.require_open()
+    spanned = SPANNED.get(op)
+    if spanned is not None:
+        return await spanned(scope, args, span)
+    capability = OPERATIONS.get(op)
+    if capability is None:
+        raise HostError(
+            "UNKNOWN_OPERATION", 400, f'There is no host call "{op}".' + nearest(op, (*SPANNED, *OPERATIONS))
+        )
     return await capability(scope, args)

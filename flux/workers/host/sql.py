@@ -16,13 +16,13 @@ from flux.failure import HostError, invalid
 from .arguments import Args, text
 from .begin import transaction_of
 from .connection import run
-from .db import MAX_LIMIT
 from .free import Session
 from .raw_sql import Nature, inspect
 
 if TYPE_CHECKING:
     from .scope import Scope
 
+MAX_LIMIT = 5000  # rows of one answer: what a function can hold and an answer of 8 MiB can carry
 # asyncpg wants these as objects of its own, which JSON does not have.
 _WITHOUT_INPUT = frozenset(("range", "multirange", "composite"))
 
@@ -46,7 +46,7 @@ class Signature:
         ]
 
 
-async def sql(scope: Scope, args: Args) -> bytes:
+async def sql(scope: Scope, args: Args, span: int) -> bytes:
     """Answers the rows, [] for a statement that has none. More than MAX_LIMIT rows raise 400 TOO_MANY_ROWS."""
     statement = text(args, "text")
     values = args.get("params") or []
@@ -82,8 +82,7 @@ def _after(scope: Scope, nature: Nature) -> None:
 
 async def _signature(scope: Scope, connection: Session, statement: str) -> Signature:
     catalogue = scope.services.catalogue
-    key = ("sql", statement)
-    found = catalogue.plans.get(key)
+    found = catalogue.signatures.get(statement)
     if found is None:
         prepared = await connection.prepare(statement)
         found = Signature(
@@ -94,8 +93,7 @@ async def _signature(scope: Scope, connection: Session, statement: str) -> Signa
                 if (decode := _codec_decoder(attribute.type)) is not None
             ),
         )
-        catalogue.remember(key, found)
-    assert isinstance(found, Signature)
+        catalogue.remember(statement, found)
     return found
 
 

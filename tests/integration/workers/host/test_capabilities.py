@@ -13,7 +13,7 @@ import pytest
 from flux.failure import HostError
 from flux.store.pool import Connection
 from flux.workers.host import queue
-from flux.workers.host.registry import OPERATIONS, answer
+from flux.workers.host.registry import OPERATIONS, SPANNED, answer
 from flux.workers.host.scope import Scope
 from tests.integration.workers.host.conftest import Call, World
 
@@ -110,4 +110,5 @@ async def test_registry(scope: Scope) -> None:
             await answer(scope, op, args)
         assert caught.value.code == code
         assert orjson.loads(caught.value.payload())["code"] == code
-    assert len(OPERATIONS) == 19 + 12
+    assert not set(OPERATIONS) & set(SPANNED)
+    assert len(OPERATIONS) + len(SPANNED) == 21 + 12

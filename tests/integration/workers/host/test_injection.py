@@ -13,7 +13,7 @@ from flux.store.pool import Connection
 from tests.integration.workers.host.conftest import Call
 
 CORPUS: list[str] = json.loads(Path(__file__).with_name("injection.json").read_text())
-REFUSALS = {"UNKNOWN_TABLE", "UNKNOWN_COLUMN", "INVALID_ARGUMENT", "INVALID_VALUE"}
+REFUSALS = {"UNKNOWN_TABLE", "UNKNOWN_COLUMN", "INVALID_ARGUMENT", "INVALID_QUERY", "INVALID_VALUE"}
 
 
 def attempts(hostile: str) -> list[tuple[str, dict[str, Any]]]:

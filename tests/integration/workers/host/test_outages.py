@@ -13,6 +13,7 @@ import pytest
 from flux import config
 from flux.failure import HostError
 from flux.store import embedded
+from flux.store.migrate import migrate
 from flux.store.pool import Connection, open_pool
 from flux.store.wire.lanes import open_lanes
 from flux.workers.host import connection as connection_module
@@ -112,6 +113,8 @@ def own_server(tmp_path: Path) -> Iterator[embedded.Embedded]:
 @pytest.fixture
 async def own_services(own_server: embedded.Embedded, world: World, tmp_path: Path) -> AsyncIterator[Services]:
     async with await open_pool(own_server.url, 4, statement_timeout_ms=15_000) as pool:
+        async with pool.acquire() as connection:
+            await migrate(connection)
         functions = {"caller": spec("caller")}
         services = Services(
             pool=pool,

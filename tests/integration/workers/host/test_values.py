@@ -41,7 +41,7 @@ async def test_corpus(call: Call, tables: Tables) -> None:
             found = await call("db.findOne", table="everything", where={name: {"eq": value}, "id": row["id"]})
             assert found is not None, label
             assert found[name] == expected, label
-            if "[]" not in kind:
+            if "[]" not in kind and kind != "tsvector":
                 where = {name: {"in": [value, None]}, "id": row["id"]}
                 assert await call("db.count", table="everything", where=where) == 1, label
         raw = await call("db.sql", text=f"SELECT {name}::{kind} AS v FROM everything WHERE id = $1", params=[row["id"]])

@@ -1,0 +1,92 @@
+"""ON CONFLICT. Pure.
+
+A row that is inserted must pass the insert grant's check. One that is there already must be a row that the role may
+update (and see, as it is found by its columns), and what becomes of it must pass the update grant's check. Whichever
+does not hold ends the statement; skipping the row silently would look like success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from flux.data.policy.model import Grant
+from flux.data.query.model import Condition, Conflict
+from flux.data.schema.model import Table
+from flux.failure import HostError
+
+from .conditions import both, granted
+from .names import quoted
+from .statement import Place, Statement
+from .written import check_of, check_writable, checked, unless, when
+
+# Which row was updated last: says, where a row is answered, whether it was inserted or was there.
+_PATH: Final = "flux.updated"
+
+
+def on_conflict(
+    statement: Statement,
+    place: Place,
+    reading: Grant | None,
+    columns: Sequence[str],
+    conflict: Conflict,
+    inserting: Condition,
+    guard: str,
+) -> tuple[str, str, str]:
+    """What follows VALUES; the check of written rows (`guard` is that of inserted ones); what goes ahead of it all."""
+    table = place.table
+    place.check_readable(conflict.columns)
+    _check_unique(table, conflict.columns)
+    target = f" ON CONFLICT ({', '.join([quoted(name) for name in conflict.columns])})"
+    if conflict.update == ():
+        return f"{target} DO NOTHING", guard, ""
+    grant = statement.grant(table, "update")
+    updating = check_of(grant)
+    statement.apply(table, "update", grant, updating)
+    changed = list(conflict.update or [name for name in columns if name not in conflict.columns])
+    check_writable(statement, table, grant, changed)
+    # Something must be set, or a row that is there would not be answered; this changes nothing.
+    sets = ", ".join([f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in changed or conflict.columns[:1]])
+    touchable = granted(statement, table, "t", grant)
+    if reading is not None and reading.where != grant.where:
+        touchable = both(touchable, granted(statement, table, "t", reading))
+    text = f"{target} DO UPDATE SET {sets}"
+    if updating == inserting:
+        return f"{text} WHERE {when(touchable)}" if touchable else text, guard, ""
+    return _by_path(statement, table, conflict, text, touchable, checked(statement, table, updating), guard)
+
+
+def _by_path(
+    statement: Statement, table: Table, conflict: Conflict, text: str, touchable: str, must: str, guard: str
+) -> tuple[str, str, str]:
+    """Where the two checks differ, RETURNING must know how its row came about, which Postgres before 18 does not tell.
+
+    So the update notes the key of its row in a setting, and RETURNING compares. A note that is another row's (a trigger
+    took the update back) decides nothing: then both checks count.
+    """
+    own = f"jsonb_build_array({', '.join([f't.{quoted(name)}' for name in conflict.columns])})::text"
+    noted = f"set_config('{_PATH}', {own}, true) IS NOT NULL"
+    where = f"CASE WHEN {touchable} THEN {noted} ELSE {when('false')} END" if touchable else noted
+    insert_check, update_check = guard or "1", unless(must) if must else "1"
+    note = f"current_setting('{_PATH}', true)"
+    check = (
+        f"CASE WHEN {note} = {own} THEN {update_check} WHEN {note} <> '' THEN ({insert_check}) * ({update_check}) "
+        f"ELSE {insert_check} END + length(set_config('{_PATH}', '', true))"
+    )
+    return f"{text} WHERE {where}", check, f"(SELECT set_config('{_PATH}', '', true)) IS NOT NULL"
+
+
+def _check_unique(table: Table, columns: Sequence[str]) -> None:
+    """Raises 400 INVALID_ARGUMENT when no unique index is of these columns."""
+    wanted = set(columns)
+    unique = [index.columns for index in table.indexes if index.unique and not index.partial]
+    if table.key and table.key not in unique:
+        unique.append(table.key)
+    if not any(set(found) == wanted for found in unique):
+        allowed = "; ".join(", ".join(found) for found in unique) or "none"
+        raise HostError(
+            "INVALID_ARGUMENT",
+            400,
+            f'Table "{table.name}" has no unique index of: {", ".join(columns)}. It has: {allowed}.',
+            {"table": table.name, "columns": list(columns)},
+        )

@@ -1,0 +1,145 @@
+-- All tables of the search path but those in the schemas $1 ($2: with partitions, as tables of their own).
+--
+-- One row per column, because there are thousands of them; and one row without a number for each of the small sections,
+-- whose name is in `name` and whose JSON in `value`. One statement, so that all of it is of the same moment.
+WITH RECURSIVE relation AS MATERIALIZED (
+    SELECT class.oid, namespace.nspname AS schema, class.relname AS name, class.relkind AS kind,
+        class.reltype AS row_type, class.reltuples AS estimate
+    FROM pg_catalog.pg_class AS class
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    WHERE namespace.nspname = ANY (pg_catalog.current_schemas(false))
+        AND namespace.nspname <> ALL ($1::text[])
+        AND class.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND ($2::boolean OR NOT class.relispartition)
+        AND pg_catalog.pg_table_is_visible(class.oid)
+),
+attribute AS MATERIALIZED (
+    SELECT attribute.attrelid AS relation, attribute.attnum AS number, attribute.attname AS name,
+        attribute.atttypid AS type, attribute.atttypmod AS modifier, attribute.attnotnull AS strict,
+        attribute.attidentity AS identity, attribute.attgenerated AS generated, attribute.atthasdef AS has_default
+    FROM relation
+    JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = relation.oid
+    WHERE attribute.attnum > 0 AND NOT attribute.attisdropped
+),
+-- Functions of one row, usable as columns.
+computed AS MATERIALIZED (
+    SELECT relation.oid AS relation, namespace.nspname AS schema, function.proname AS name, function.prorettype AS type
+    FROM pg_catalog.pg_proc AS function
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = function.pronamespace
+    JOIN relation ON relation.row_type = function.proargtypes[0]
+    JOIN pg_catalog.pg_type AS type ON type.oid = function.prorettype
+    WHERE function.pronargs = 1
+        AND function.prokind = 'f'
+        AND NOT function.proretset
+        AND function.provolatile IN ('i', 's')
+        AND type.typtype <> 'p'
+        AND namespace.nspname <> ALL ($1::text[])
+        AND pg_catalog.pg_function_is_visible(function.oid)
+),
+used AS (
+    SELECT type, modifier FROM attribute
+    UNION
+    SELECT type, -1 FROM computed
+),
+-- From a domain down to the type that it is made of, whose modifier is the innermost one.
+step (type, modifier, base, base_modifier, strict, initial) AS (
+    SELECT type, modifier, type, modifier, false, NULL::text FROM used
+    UNION ALL
+    SELECT step.type, step.modifier, domain.typbasetype,
+        CASE domain.typtypmod WHEN -1 THEN step.base_modifier ELSE domain.typtypmod END,
+        step.strict OR domain.typnotnull, coalesce(step.initial, domain.typdefault COLLATE "default")
+    FROM step
+    JOIN pg_catalog.pg_type AS domain ON domain.oid = step.base AND domain.typtype = 'd'
+),
+resolved AS MATERIALIZED (
+    SELECT step.*, element.oid AS element
+    FROM step
+    JOIN pg_catalog.pg_type AS base ON base.oid = step.base AND base.typtype <> 'd'
+    LEFT JOIN pg_catalog.pg_type AS element ON element.oid = base.typelem AND element.typarray = base.oid
+),
+element_step (element, base) AS (
+    SELECT DISTINCT element, element FROM resolved WHERE element IS NOT NULL
+    UNION ALL
+    SELECT element_step.element, domain.typbasetype
+    FROM element_step
+    JOIN pg_catalog.pg_type AS domain ON domain.oid = element_step.base AND domain.typtype = 'd'
+),
+-- Tables and all that is partitioned below them.
+part (relation, member) AS (
+    SELECT oid, oid FROM relation WHERE kind = 'p'
+    UNION ALL
+    SELECT part.relation, child.inhrelid
+    FROM part
+    JOIN pg_catalog.pg_inherits AS child ON child.inhparent = part.member
+)
+SELECT attribute.relation::int8 AS relation, attribute.number, attribute.name::text AS name, attribute.type::int8 AS type,
+    attribute.modifier, attribute.strict, concat(attribute.identity, attribute.generated) AS generated,
+    pg_catalog.pg_get_expr(expression.adbin, expression.adrelid) AS value
+FROM attribute
+LEFT JOIN pg_catalog.pg_attrdef AS expression ON attribute.has_default
+    AND expression.adrelid = attribute.relation AND expression.adnum = attribute.number
+UNION ALL
+SELECT NULL, NULL, section.name, NULL, NULL, NULL, NULL, section.value::text
+FROM (
+    SELECT 'relations' AS name, json_agg(json_build_array(oid::int8, schema, name, kind)) AS value
+    FROM relation
+    UNION ALL
+    SELECT 'types', json_agg(json_build_array(
+        resolved.type::int8, resolved.modifier,
+        pg_catalog.format_type(resolved.base, resolved.base_modifier), pg_catalog.format_type(resolved.base, -1),
+        CASE WHEN resolved.type <> resolved.base THEN pg_catalog.format_type(resolved.type, -1) END,
+        resolved.strict, resolved.initial,
+        kind.typname, kind.typtype, namespace.nspname = 'pg_catalog', resolved.element IS NOT NULL,
+        (
+            SELECT json_agg(label.enumlabel ORDER BY label.enumsortorder)
+            FROM pg_catalog.pg_enum AS label
+            WHERE label.enumtypid = kind.oid
+        )
+    ))
+    FROM resolved
+    LEFT JOIN element_step ON element_step.element = resolved.element
+    JOIN pg_catalog.pg_type AS kind ON kind.oid = coalesce(element_step.base, resolved.base) AND kind.typtype <> 'd'
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = kind.typnamespace
+    UNION ALL
+    SELECT 'keys', json_agg(json_build_array(key.conrelid::int8, key.conkey))
+    FROM relation
+    JOIN pg_catalog.pg_constraint AS key ON key.conrelid = relation.oid AND key.contype = 'p'
+    UNION ALL
+    SELECT 'foreign_keys', json_agg(json_build_array(
+        key.conname, key.conrelid::int8, key.conkey, key.confrelid::int8, key.confkey
+    ))
+    FROM relation AS holder
+    JOIN pg_catalog.pg_constraint AS key ON key.conrelid = holder.oid AND key.contype = 'f'
+    JOIN relation AS target ON target.oid = key.confrelid
+    LEFT JOIN pg_catalog.pg_constraint AS parent ON parent.oid = key.conparentid
+    -- One that stands for another lies between listed tables only when partitions were asked for, or beside its parent.
+    WHERE parent.oid IS NULL OR parent.confrelid = key.confrelid
+    UNION ALL
+    SELECT 'indexes', json_agg(json_build_array(
+        index.indrelid::int8, class.relname, index.indkey::text, index.indnkeyatts, index.indisunique,
+        method.amname, index.indpred IS NOT NULL
+    ))
+    FROM relation
+    JOIN pg_catalog.pg_index AS index ON index.indrelid = relation.oid
+    JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid
+    JOIN pg_catalog.pg_am AS method ON method.oid = class.relam
+    WHERE index.indisvalid AND index.indisready
+    UNION ALL
+    SELECT 'computed', json_agg(json_build_array(relation::int8, schema, name, type::int8))
+    FROM computed
+    UNION ALL
+    SELECT 'comments', json_agg(json_build_array(comment.objoid::int8, comment.objsubid, comment.description))
+    FROM pg_catalog.pg_description AS comment
+    WHERE comment.objoid = ANY (ARRAY(SELECT oid FROM relation))
+        AND comment.classoid = 'pg_catalog.pg_class'::regclass
+    UNION ALL
+    SELECT 'estimates', json_agg(json_build_array(relation::int8, estimate::int8))
+    FROM (
+        SELECT oid AS relation, estimate FROM relation WHERE kind <> 'p'
+        UNION ALL
+        SELECT part.relation, sum(greatest(class.reltuples, 0))
+        FROM part
+        JOIN pg_catalog.pg_class AS class ON class.oid = part.member AND class.relkind <> 'p'
+        GROUP BY part.relation
+    ) AS estimates
+) AS section

@@ -1,0 +1,1 @@
+"""The mutation record in Postgres: its triggers (`install`), its partitions (`weeks`), its readers (`state` ...)."""

@@ -1,0 +1,156 @@
+"""Putting the triggers that record mutations on the team's tables, and taking them off again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+import asyncpg
+
+from flux.store.pool import Connection
+
+_CODE = "".join(
+    files("flux.data.mutation").joinpath(name).read_text("utf-8") for name in ("capture.sql", "reading.sql")
+)
+_VERSION = hashlib.sha256(_CODE.encode()).hexdigest()[:16]
+
+# Beside the locks of migrations and partitions; flux.manage holds it, too.
+LOCK_KEY = 0x666C7876
+# CREATE TRIGGER waits for writers of its table, and everybody else waits for it. What is busy comes with the next try.
+LOCK_TIMEOUT_MS = 2000
+
+EVENT_TRIGGERS = """
+DROP EVENT TRIGGER IF EXISTS flux_mutation_ddl;
+DROP EVENT TRIGGER IF EXISTS flux_mutation_drop;
+CREATE EVENT TRIGGER flux_mutation_ddl ON ddl_command_end EXECUTE FUNCTION flux.on_ddl();
+CREATE EVENT TRIGGER flux_mutation_drop ON sql_drop EXECUTE FUNCTION flux.on_drop();
+"""
+
+_SCHEMAS = "array_remove(current_schemas(false), 'flux')::text[]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installed:
+    """`managed`: tables whose triggers were made or changed now; `problems`: why a table is not recorded, by name."""
+
+    managed: tuple[str, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+async def install(conn: Connection, *, unmanaged: Sequence[str] = ()) -> Installed:
+    """Record changes of every table in the search path's schemas, except of those in `unmanaged`.
+
+    Cheap when nothing has changed, so it can be called at each look at the schema. Each table is done in a transaction
+    of its own: all at once would hold locks that two tables' writers take in another order.
+    """
+    await _prepare(conn, unmanaged)
+    await _forget(conn)
+    managed = []
+    for row in await conn.fetch("SELECT root, root::regclass::text AS name FROM flux.capture_pending ORDER BY root"):
+        async with conn.transaction():
+            await conn.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+            await conn.fetchval("SELECT flux.manage($1)", row["root"])
+        managed.append(row["name"])
+    problems = await conn.fetch(
+        "SELECT schema || '.' || name AS name, problem FROM flux.managed_tables "
+        "WHERE problem IS NOT NULL AND dropped_at IS NULL"
+    )
+    return Installed(managed=tuple(managed), problems={row["name"]: row["problem"] for row in problems})
+
+
+async def install_event_triggers(conn: Connection) -> bool:
+    """New and altered tables are then managed in the transaction that makes them, and DDL is noted. False: not allowed.
+
+    `conn` is a superuser's, in the database that `install` was called for; call `install` once more after it.
+    """
+    if await conn.fetchval("SELECT count(*) = 2 FROM pg_event_trigger WHERE evtname LIKE 'flux\\_mutation\\_%'"):
+        return True
+    try:
+        async with conn.transaction():
+            await conn.execute(EVENT_TRIGGERS)
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    return True
+
+
+async def uninstall(conn: Connection) -> None:
+    """Take every trigger off the team's tables; what is recorded stays. Event triggers need a superuser's `conn`."""
+    if await conn.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        for name in ("flux_mutation_ddl", "flux_mutation_drop"):
+            await conn.execute(f"DROP EVENT TRIGGER IF EXISTS {name}")
+    for row in await conn.fetch(
+        "SELECT DISTINCT tgrelid FROM pg_trigger WHERE tgname LIKE '!flux\\_mutation\\_%' AND tgparentid = 0"
+    ):
+        await conn.execute("SELECT flux.unmanage($1)", row["tgrelid"])
+    await conn.execute("UPDATE flux.managed_tables SET fingerprint = ''")
+
+
+async def set_masked(conn: Connection, mapping: Mapping[str, Sequence[str]]) -> None:
+    """Columns by table ("users" or "public.users") that enter mutations as salted hashes from now on; no others do."""
+    names = [(table, column) for table, columns in mapping.items() for column in columns]
+    async with conn.transaction():
+        await conn.execute("DELETE FROM flux.masked_columns")
+        await conn.execute(
+            """
+            INSERT INTO flux.masked_columns (schema, "table", "column")
+            SELECT DISTINCT n.nspname, c.relname, wanted.name
+            FROM unnest($1::text[], $2::text[]) AS wanted ("table", name)
+            CROSS JOIN flux.capture
+            JOIN pg_namespace n ON n.nspname::text = ANY (capture.schemas)
+            JOIN pg_class c ON c.relnamespace = n.oid
+                AND (c.relname = wanted."table" OR n.nspname || '.' || c.relname = wanted."table")
+            """,
+            [table for table, _ in names],
+            [column for _, column in names],
+        )
+        await conn.execute("SELECT flux.manage(root) FROM flux.capture_pending")
+
+
+async def identity_key(conn: Connection) -> bytes:
+    """The key of MACs on identities (flux.data.mutation.identity); only the owner of schema flux may read it."""
+    return bytes(await conn.fetchval("SELECT key FROM flux.secret WHERE name = 'identity'"))
+
+
+async def _prepare(conn: Connection, unmanaged: Sequence[str]) -> None:
+    """Bring the functions up to date, and what they are set to."""
+    if await _is_current(conn, unmanaged):
+        return
+    async with conn.transaction():
+        await conn.execute(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
+        if await _is_current(conn, unmanaged):
+            return  # another node was faster
+        if await conn.fetchval("SELECT code FROM flux.capture") != _VERSION:
+            await conn.execute(_CODE)
+        await conn.execute(
+            f"UPDATE flux.capture SET code = $1, unmanaged = $2, schemas = {_SCHEMAS}",  # noqa: S608 (a constant)
+            _VERSION,
+            list(unmanaged),
+        )
+
+
+async def _is_current(conn: Connection, unmanaged: Sequence[str]) -> bool:
+    return bool(
+        await conn.fetchval(
+            f"SELECT code = $1 AND unmanaged = $2 AND schemas = {_SCHEMAS} FROM flux.capture",  # noqa: S608 (a constant)
+            _VERSION,
+            list(unmanaged),
+        )
+    )
+
+
+async def _forget(conn: Connection) -> None:
+    """Note tables that were dropped, and take the triggers off those that are no longer to be managed."""
+    await conn.execute(
+        "UPDATE flux.managed_tables SET dropped_at = now() "
+        "WHERE dropped_at IS NULL AND NOT EXISTS (SELECT FROM pg_class WHERE oid = relation)"
+    )
+    await conn.execute(
+        """
+        SELECT flux.unmanage(relation) FROM (
+            SELECT DISTINCT tgrelid AS relation FROM pg_trigger
+            WHERE tgname LIKE '!flux\\_mutation\\_%' AND tgparentid = 0
+            EXCEPT SELECT unnest(relations) FROM flux.capturable) AS left_alone
+        """
+    )
