@@ -77,6 +77,10 @@ def session_settings(application_name: str, statement_timeout_ms: int) -> dict[s
     """What each of our sessions asks of the server."""
     return {
         "application_name": application_name,
+        # Types that travel as text do so in one form, whatever the database is set to.
+        "datestyle": "ISO",
+        "intervalstyle": "postgres",
+        "extra_float_digits": "1",  # the shortest text that reads back as the same number
         "statement_timeout": str(statement_timeout_ms),
         # Short queries: compiling costs more than it saves. Already off in the embedded server.
         "jit": "off",

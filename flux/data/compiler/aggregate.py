@@ -28,7 +28,8 @@ from flux.data.types.codec import Codec, codec
 from flux.failure import HostError, invalid, nearest
 
 from .conditions import both, compare, condition, truth
-from .fields import Field, known_name, output, selected
+from .fields import Field, json_object, known_name
+from .json_form import json_form
 from .order import Sorted, order_text
 from .plan import Plan
 from .select import limits, readable_place
@@ -72,15 +73,15 @@ def plan_aggregate(statement: Statement, query: Aggregate) -> Plan:
     for measure in query.measures:
         terms[measure.alias] = _measure(place, measure)
     fields = [
-        Field(alias, known_name(place.table, alias), selected(term), term.codec.decode) for alias, term in terms.items()
+        Field(alias, known_name(place.table, alias), json_form(term.sql, term.codec)) for alias, term in terms.items()
     ]
-    result = output(fields)
+    value = json_object(fields, statement.parameters)
     where = condition(place, query.where)
     having = _having(place, query.having, terms)
     order = [_sorted(order, terms) for order in query.order_by]
     where = both(place.hidden, where, statement.gate())
     text = (
-        f"SELECT {result.sql} FROM {source(place.table, 't')}{' WHERE ' + where if where else ''}"
+        f"SELECT {value} FROM {source(place.table, 't')}{' WHERE ' + where if where else ''}"
         f"{' GROUP BY ' + groups if groups else ''}{' HAVING ' + having if having else ''}{order_text(order)}"
         f"{limits(statement, query.limit, query.offset)}"
     )
@@ -91,8 +92,6 @@ def plan_aggregate(statement: Statement, query: Aggregate) -> Plan:
         writes=False,
         tables=statement.tables(),
         policies=tuple(statement.applied),
-        decoders=result.decoders,
-        fields=result.fields,
     )
 
 

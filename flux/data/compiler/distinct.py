@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from flux.data.query.model import Nested, Order, Select, Target
 from flux.failure import HostError, invalid
 
-from .fields import Field, Output, known_name, output, readable_items, selected
+from .fields import Field, json_object, known_name, readable_items
+from .json_form import json_form
 from .order import Sorted, sorted_by
 from .statement import Place
 from .terms import Term, comparable
@@ -31,9 +32,7 @@ def distinct_on(place: Place, columns: Sequence[str], order: Sequence[Sorted]) -
     return list(order), f"DISTINCT ON ({', '.join([comparable(term) for term in terms])}) "
 
 
-def distinct_rows(
-    place: Place, query: Select, rows: Callable[[Place, Select, Sequence[Sorted]], str]
-) -> tuple[str, Output]:
+def distinct_rows(place: Place, query: Select, rows: Callable[[Place, Select, Sequence[Sorted]], str]) -> str:
     """A statement whose rows differ in the fields asked for: they are told apart as values, then written as text."""
     items = readable_items(place) if query.fields is None else query.fields
     found: dict[Target, tuple[str, Term]] = {}
@@ -44,8 +43,8 @@ def distinct_rows(
         term = _distinguishable(place.term(item.target))
         if item.target not in found:
             found[item.target] = f"c{len(found) + 1}", term
-        outer = found[item.target][1]._replace(sql=f"t.{found[item.target][0]}")
-        fields.append(Field(item.alias, known_name(place.table, item.alias), selected(outer), term.codec.decode))
+        value = json_form(f"t.{found[item.target][0]}", term.codec)
+        fields.append(Field(item.alias, known_name(place.table, item.alias), value))
     order = []
     for entry in query.order_by:
         if entry.target not in found:
@@ -58,8 +57,8 @@ def distinct_rows(
         term = found[entry.target][1]
         order.append(Sorted(entry, term, comparable(term)))
     inner = ", ".join([f"{term.sql} AS {name}" for name, term in found.values()])
-    result = output(fields)
-    return f"SELECT {result.sql} FROM (SELECT DISTINCT {inner} FROM {rows(place, query, order)}) AS t", result
+    value = json_object(fields, place.statement.parameters)
+    return f"SELECT {value} FROM (SELECT DISTINCT {inner} FROM {rows(place, query, order)}) AS t"
 
 
 def _distinguishable(term: Term) -> Term:

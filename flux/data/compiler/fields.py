@@ -1,7 +1,7 @@
-"""The fields of an answer: result columns at the top level, JSON text where rows are nested. Pure.
+"""The fields of an answer, put together as JSON text by Postgres, nested or not. Pure.
 
-An alias is the caller's word. It gets into a text only where it is the name of something in the schema; else result
-columns are told apart by position, and a nested alias is a parameter.
+An alias is the caller's word. It gets into a text only where it is the name of something in the schema; else it is a
+parameter.
 """
 
 from __future__ import annotations
@@ -12,51 +12,38 @@ from typing import NamedTuple
 
 from flux.data.query.model import Item, Target
 from flux.data.schema.model import Table
-from flux.data.types.codec import Convert
 
-from .json_form import key
-from .names import CACHED_NAMES, constant, quoted
+from .json_form import json_form, key
+from .names import CACHED_NAMES, constant
 from .parameters import Parameters
 from .statement import Place
 from .terms import Term
 
 # Tables of a database times the sets of columns that roles may read.
-MAX_LISTS = 4096
-
-Decoders = tuple[tuple[str, Convert], ...]
+MAX_OBJECTS = 4096
 
 
 class Field(NamedTuple):
-    """`name`: the alias if it is a name of the schema's, else None."""
+    """`name`: the alias if it is a name of the schema's, else None. `value`: the expression of its JSON text."""
 
     alias: str
     name: str | None
-    sql: str
-    decode: Convert | None
+    value: str
 
 
-class Output(NamedTuple):
-    """The select list of a result. `decoders` by column, or `fields` by position when there are foreign aliases."""
-
-    sql: str
-    columns: tuple[str, ...]
-    decoders: Decoders = ()
-    fields: tuple[tuple[str, Convert | None], ...] | None = None
+_objects: dict[tuple[int, frozenset[str] | None], tuple[Table, str]] = {}
 
 
-_lists: dict[tuple[int, frozenset[str] | None], tuple[Table, Output]] = {}
-
-
-def all_columns(place: Place) -> Output:
-    """Every column that may be read, of the row called t. Kept by table, as it is the same in most statements."""
+def all_columns(place: Place) -> str:
+    """The row called t as JSON, with every column that may be read. Kept by table: most statements have the same."""
     table, readable = place.table, place.readable
     # By identity: tables hold mappings, so they have no hash. The kept one cannot have been another's.
-    found = _lists.get((id(table), readable))
+    found = _objects.get((id(table), readable))
     if found is None or found[0] is not table:
-        if len(_lists) >= MAX_LISTS:
-            _lists.clear()
-        made = output([field(place, item) for item in readable_items(place)])
-        found = _lists[id(table), readable] = (table, made)
+        if len(_objects) >= MAX_OBJECTS:
+            _objects.clear()
+        made = json_object([field(place, item) for item in readable_items(place)], place.statement.parameters)
+        found = _objects[id(table), readable] = (table, made)
     return found[1]
 
 
@@ -70,50 +57,32 @@ def known_name(table: Table, alias: str) -> str | None:
 
 
 def field(place: Place, item: Item) -> Field:
-    term = place.term(item.target)
-    return Field(item.alias, known_name(place.table, item.alias), selected(term), term.codec.decode)
+    target = item.target
+    return Field(item.alias, known_name(place.table, item.alias), _json(place, place.term(target), target))
 
 
-def selected(term: Term) -> str:
-    """The expression as its codec wants it to arrive."""
-    if not term.codec.cast:
-        return term.sql
-    return f"{term.sql}::text[]" if term.codec.array else f"{term.sql}::text"
+def _json(place: Place, term: Term, target: Target) -> str:
+    """The JSON text of a term; that of columns is kept."""
+    if target.path or target.column not in place.row.terms:
+        return json_form(term.sql, term.codec)
+    found = place.row.json.get(target.column)
+    if found is None:
+        found = place.row.json[target.column] = json_form(term.sql, term.codec)
+    return found
 
 
-def output(fields: Sequence[Field], *, numbered: bool = False) -> Output:
-    """`numbered`: foreign aliases need columns that can be named (c1, c2 ...), as they are read from a WITH."""
-    if all(field.name is not None for field in fields):
-        return Output(
-            ", ".join([_named(field.sql, field.alias) for field in fields]),
-            tuple([quoted(field.alias) for field in fields]),
-            tuple([(field.alias, field.decode) for field in fields if field.decode is not None]),
-        )
-    names = tuple([f"c{number}" for number in range(1, len(fields) + 1)])
-    if numbered:
-        sql = ", ".join([f"{field.sql} AS {name}" for field, name in zip(fields, names, strict=True)])
-    else:
-        sql = ", ".join([field.sql for field in fields])
-    return Output(sql, names, fields=tuple([(field.alias, field.decode) for field in fields]))
-
-
-def _named(sql: str, alias: str) -> str:
-    name = quoted(alias)
-    return sql if sql.endswith(f".{name}") else f"{sql} AS {name}"
-
-
-def json_object(parts: Sequence[tuple[str, str | None, str]], parameters: Parameters) -> str:
-    """The text of a JSON object, from (alias, its name in the schema, the expression of its value's JSON text)."""
+def json_object(fields: Sequence[Field], parameters: Parameters) -> str:
+    """The text of a JSON object."""
     pieces: list[str] = []
     separator = "{"
-    for alias, name, value in parts:
+    for alias, name, value in fields:
         if name is None:
             pieces.append(parameters.constant(separator + key(alias)) + "::text")
         else:
             pieces.append(_label(separator, name))
         pieces.append(value)
         separator = ","
-    pieces.append("'}'" if parts else "'{}'")
+    pieces.append("'}'" if fields else "'{}'")
     return " || ".join(pieces)
 
 

@@ -1,7 +1,10 @@
 """Values as JSON text made by Postgres, exactly as `flux.data.types.to_json` and orjson write them. Pure.
 
-Nested rows are put together in the database as text; each value in them must look as it does at the top level. Texts
-are joined with `||` and become JSON without being parsed again, which is what makes this as fast as row_to_json.
+Rows are put together in the database as text, which spares the worker a decoder per value and the wire a second form.
+Texts are joined with `||` and become JSON without being parsed again, which is what makes this as fast as row_to_json.
+
+A column may have got another type a moment ago, which this schema does not know yet. So nothing is written without
+quotes but what Postgres itself takes for JSON (to_json), or has just cast to a number: the answer stays JSON.
 """
 
 # ruff: noqa: S608  # the texts are put together here, from names of the schema and this package's own words
@@ -22,13 +25,21 @@ _WHOLE, _FRACTION = '\\"YYYY-MM-DD"T"HH24:MI:SS{}\\"', '\\"YYYY-MM-DD"T"HH24:MI:
 _CLOCK_WHOLE, _CLOCK_FRACTION = "HH24:MI:SS", "HH24:MI:SS.US"
 
 
-def _plain(sql: str) -> str:
-    return f"{sql}::text"
-
-
 def _quoted(sql: str) -> str:
     """For texts in which nothing needs an escape."""
     return f"'\"' || {sql}::text || '\"'"
+
+
+def _numeric(sql: str) -> str:
+    return _quoted(f"{sql}::numeric")
+
+
+def _integer(sql: str) -> str:
+    return f"{sql}::integer::text"
+
+
+def _oid(sql: str) -> str:
+    return _json(f"{sql}::bigint")
 
 
 def _json(sql: str) -> str:
@@ -41,11 +52,15 @@ def _bigint(sql: str) -> str:
 
 
 def _instant(sql: str, at: str, type_name: str, ending: str) -> str:
+    """to_json leaves zeros at the end of a fraction out. It is faster than to_char, so it writes those without any."""
     whole, fraction = constant(_WHOLE.format(ending)), constant(_FRACTION.format(ending))
+    close = ending.strip('"') + '"'
+    fast = f"rtrim(to_json({at})::text, '\"') || '{close}'"
     # Of what is infinite, to_char makes NULL.
     return (
-        f"coalesce(to_char({at}, CASE WHEN {sql} = {sql}::{type_name}(0) THEN {whole} ELSE {fraction} END), "
-        f"to_json({sql})::text)"
+        f"CASE WHEN {sql} <> {sql}::{type_name}(5) THEN {fast} "
+        f"ELSE coalesce(to_char({at}, CASE WHEN {sql} = {sql}::{type_name}(0) THEN {whole} ELSE {fraction} END), "
+        f"to_json({sql})::text) END"
     )
 
 
@@ -79,15 +94,11 @@ def _bytea(sql: str) -> str:
 
 
 _SCALARS: Final = {
-    "smallint": _plain,
-    "integer": _plain,
-    "oid": _plain,
-    "boolean": _plain,
-    "json": _plain,
-    "jsonb": _plain,
+    "smallint": _integer,
+    "integer": _integer,
+    "oid": _oid,
     "bigint": _bigint,
-    "numeric": _quoted,
-    "uuid": _quoted,
+    "numeric": _numeric,
     "timestamp with time zone": _timestamptz,
     "timestamp without time zone": _timestamp,
     "time without time zone": _time,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from flux.data.query.model import Comparison
 from flux.data.schema.model import Family
-from flux.data.types.codec import Codec, Convert, codec
+from flux.data.types.codec import Codec, Convert
 from flux.data.types.from_json import string
 from flux.failure import HostError
 
@@ -67,10 +67,6 @@ FITTING: Final[dict[Family, tuple[Comparison, ...]]] = {
     "other": _COMPARED,
 }
 FITTING_SETS: Final = {family: frozenset(operators) for family, operators in FITTING.items()}
-
-TEXT: Final = codec("text", sql="text")
-JSONB: Final = codec("jsonb", sql="jsonb")
-BIGINT: Final = codec("int8", sql="bigint")
 
 
 def misfit(term: Term, operator: Comparison) -> HostError:

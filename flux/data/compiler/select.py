@@ -1,7 +1,7 @@
 """Select and count, with related rows in one statement. Pure.
 
 Related rows are subqueries of the select list, not joins: Postgres evaluates them after ORDER BY and LIMIT, for rows of
-the answer alone, and an index on the foreign key serves each. What is nested arrives as JSON text (`json_form`).
+the answer alone, and an index on the foreign key serves each. All rows arrive as JSON text (`json_form`).
 """
 
 # ruff: noqa: S608  # the texts are put together here, from names of the schema and this package's own words
@@ -11,22 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import orjson
-
-from flux.data.query.model import Count, Item, Nested, Select, Slot, Target
+from flux.data.query.model import Count, Nested, Select, Slot
 from flux.data.schema.model import Table
 from flux.data.types.from_json import integer
 from flux.failure import invalid
 
 from .conditions import both, condition, granted, related_place
 from .distinct import distinct_on, distinct_rows
-from .fields import Field, all_columns, field, json_object, known_name, output, readable_items
-from .json_form import json_form
+from .fields import Field, all_columns, field, json_object, known_name, readable_items
 from .names import quoted
 from .order import Sorted, behind, order_text, sorting
 from .plan import Plan
 from .statement import Place, Statement, joined, source
-from .terms import Term, call
+from .terms import call
 
 _ROWS = integer(64)
 
@@ -34,13 +31,13 @@ _ROWS = integer(64)
 def plan_select(statement: Statement, query: Select) -> Plan:
     place = readable_place(statement, statement.schema.table(query.table))
     if query.distinct == ("*",):
-        text, result = distinct_rows(place, query, rows)
+        text = distinct_rows(place, query, rows)
     else:
-        result = all_columns(place) if query.fields is None else output(_fields(place, query.fields))
+        value = all_columns(place) if query.fields is None else _object(place, query, [])
         order, distinct = sorting(place, query), ""
         if query.distinct:
             order, distinct = distinct_on(place, query.distinct, order)
-        text = f"SELECT {distinct}{result.sql} FROM {rows(place, query, order)}"
+        text = f"SELECT {distinct}{value} FROM {rows(place, query, order)}"
     return Plan(
         text=text,
         sources=tuple(statement.parameters.sources),
@@ -48,8 +45,6 @@ def plan_select(statement: Statement, query: Select) -> Plan:
         writes=False,
         tables=statement.tables(),
         policies=tuple(statement.applied),
-        decoders=result.decoders,
-        fields=result.fields,
     )
 
 
@@ -71,15 +66,6 @@ def readable_place(statement: Statement, table: Table, alias: str = "t") -> Plac
     grant = statement.grant(table, "select")
     statement.apply(table, "select", grant)
     return Place(statement, table, alias, grant.readable, hidden=granted(statement, table, alias, grant))
-
-
-def _fields(place: Place, wanted: Sequence[Item | Nested]) -> list[Field]:
-    return [
-        field(place, entry)
-        if isinstance(entry, Item)
-        else Field(entry.alias, known_name(place.table, entry.alias), _nested(place, entry), orjson.Fragment)
-        for entry in wanted
-    ]
 
 
 def rows(place: Place, query: Select, order: Sequence[Sorted], relation: str = "") -> str:
@@ -136,26 +122,16 @@ def _nested(place: Place, nested: Nested) -> str:
     return f"(SELECT concat('[', string_agg({value}, ','), ']') FROM (SELECT {inner} FROM {found}) AS {target.alias})"
 
 
-def _json(place: Place, term: Term, target: Target) -> str:
-    """The JSON text of a term; that of columns is kept."""
-    if target.path or target.column not in place.row.terms:
-        return json_form(term.sql, term.codec)
-    found = place.row.json.get(target.column)
-    if found is None:
-        found = place.row.json[target.column] = json_form(term.sql, term.codec)
-    return found
-
-
 def _object(place: Place, query: Select, computed: list[str]) -> str:
-    """The JSON object of one related row. What it needs beside the table's columns goes into `computed`."""
-    parts: list[tuple[str, str | None, str]] = []
+    """The JSON object of one row. What it needs beside the columns of a subquery's rows goes into `computed`."""
+    fields: list[Field] = []
     for entry in readable_items(place) if query.fields is None else query.fields:
-        name = known_name(place.table, entry.alias)
         if isinstance(entry, Nested):
-            parts.append((entry.alias, name, f"coalesce({_nested(place, entry)}, 'null')"))
+            name = known_name(place.table, entry.alias)
+            fields.append(Field(entry.alias, name, f"coalesce({_nested(place, entry)}, 'null')"))
             continue
-        parts.append((entry.alias, name, _json(place, place.term(entry.target), entry.target)))
+        fields.append(field(place, entry))
         extra = place.table.computed.get(entry.target.column) if place.ready else None
         if extra is not None:
             computed.append(f"{call(extra, place.alias)} AS {quoted(extra.name)}")
-    return json_object(parts, place.statement.parameters)
+    return json_object(fields, place.statement.parameters)

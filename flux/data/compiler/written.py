@@ -1,7 +1,7 @@
 """What surrounds every INSERT, UPDATE and DELETE: the answer, the identity of its mutations, the checks of its rows.
 
-    WITH w AS (INSERT ... RETURNING t."id", <check>, <visible>)
-    SELECT w."id" FROM w WHERE <identity is set> AND w.<visible>
+    WITH w AS (INSERT ... RETURNING <JSON> AS row, <check> AS checked, <visible> AS visible)
+    SELECT w.row FROM w WHERE <identity is set> AND w.visible
 
 A WITH that writes begins when its first row is asked for. The condition without columns outside is evaluated before
 that, so `flux.identity` is set before any trigger of the team's runs, statement triggers included.
@@ -23,7 +23,7 @@ from flux.data.schema.model import Table
 from flux.failure import HostError
 
 from .conditions import both, policy
-from .fields import Output, all_columns, field, output
+from .fields import all_columns, field, json_object
 from .plan import Plan, Shape
 from .statement import Place, Statement, forbidden_column
 
@@ -32,9 +32,7 @@ IDENTITY_SETTING: Final = "flux.identity"
 REFUSED: Final = "flux: a policy refuses this row"
 # No number, so the cast fails; `random` keeps the planner from finding that out ahead of time.
 _REFUSE: Final = f"CAST('{REFUSED}' || left(random()::text, 0) AS integer)"
-_VISIBLE, _CHECKED = '"flux:visible"', '"flux:checked"'
-
-_NOTHING: Final = Output("", ())
+_ROW, _VISIBLE, _CHECKED = "row", "visible", "checked"
 
 
 def is_refused(sqlstate: str | None, message: str) -> bool:
@@ -90,11 +88,11 @@ def _unwritable(table: Table, name: str, why: str) -> HostError:
     )
 
 
-def answer(place: Place, grant: Grant | None, returning: tuple[Item, ...] | None, *, numbered: bool) -> Output:
-    """The fields of the rows written. Raises 403 FORBIDDEN_COLUMN."""
+def answer(place: Place, grant: Grant | None, returning: tuple[Item, ...] | None) -> str:
+    """A row written, as JSON; "" when there is nothing of it for the caller. Raises 403 FORBIDDEN_COLUMN."""
     if returning is not None:
-        return output([field(place, item) for item in returning], numbered=numbered)
-    return all_columns(place) if grant is not None else _NOTHING
+        return json_object([field(place, item) for item in returning], place.statement.parameters) if returning else ""
+    return all_columns(place) if grant is not None else ""
 
 
 def finished(
@@ -118,16 +116,13 @@ def finished(
     visible = ""
     if fresh and grant is not None and grant.where != ALWAYS:
         visible = policy(statement, place.table, "t", grant.where)
-    wrapped = bool(record or check or visible or before)
-    result = answer(place, grant, returning, numbered=wrapped)
-    listed = result.sql
+    value = answer(place, grant, returning)
+    listed = f"{value or 1} AS {_ROW}"
     if check:
-        listed = f"{listed}, {check} AS {_CHECKED}" if listed else f"{check} AS {_CHECKED}"
+        listed += f", {check} AS {_CHECKED}"
     if visible:
-        listed = f"{listed}, {visible} AS {_VISIBLE}" if listed else f"{visible} AS {_VISIBLE}"
-    if wrapped:
-        # Columns are named only where there are others beside them that are not for the answer.
-        chosen = ", ".join([f"w.{name}" for name in result.columns]) or "1" if check or visible else "*"
+        listed += f", {visible} AS {_VISIBLE}"
+    if record or check or visible or before:
         conditions = [before] if before else []
         if record:
             identity = statement.parameters.identity()
@@ -135,10 +130,10 @@ def finished(
         if visible:
             conditions.append(f"w.{_VISIBLE}")
         where = f" WHERE {both(*conditions)}" if conditions else ""
-        text = f"WITH w AS ({command} RETURNING {listed or '1'}) SELECT {chosen} FROM w{where}"
+        text = f"WITH w AS ({command} RETURNING {listed}) SELECT w.{_ROW} FROM w{where}"
     else:
-        text = f"{command} RETURNING {listed}" if listed else command
-    shape: Shape = ("row" if one else "rows") if result.sql else ("no row" if one else "no rows")
+        text = f"{command} RETURNING {listed}"
+    shape: Shape = ("row" if one else "rows") if value else ("no row" if one else "no rows")
     return Plan(
         text=text,
         sources=tuple(statement.parameters.sources),
@@ -146,8 +141,6 @@ def finished(
         writes=True,
         tables=statement.tables(),
         policies=tuple(statement.applied),
-        decoders=result.decoders,
-        fields=result.fields,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from flux.failure import HostError, invalid, nearest
+from flux.failure import invalid
 
 
 def key_values(text: str, columns: Sequence[str], table: str) -> list[str]:
@@ -51,7 +51,3 @@ def _text(value: Any) -> str:
 def _pairs(text: str) -> dict[str, str]:
     pairs = (part.partition("=") for part in text.split(","))
     return {name.strip(): value for name, _, value in pairs}
-
-
-def unknown_table(name: str, known: Sequence[str]) -> HostError:
-    return HostError("UNKNOWN_TABLE", 404, f'No changes of a table "{name}" are recorded.' + nearest(name, known))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Flux's own, and Postgres' own.
 EXCLUDED = ("flux", "flux_auth", "pg_catalog", "information_schema")
 
-_QUERY = files(__package__).joinpath("introspect.sql").read_text("utf-8")
+QUERY = files(__package__).joinpath("introspect.sql").read_text("utf-8")
 _FINGERPRINT = files(__package__).joinpath("fingerprint.sql").read_text("utf-8")
 _KINDS: dict[str, Kind] = {
     "r": "table",
@@ -49,7 +49,7 @@ _Attribute = tuple[int, int, str, int, int, bool, str, str | None]
 
 async def read_schema(conn: Connection, *, exclude: Sequence[str] = EXCLUDED, partitions: bool = False) -> Schema:
     """Every table and view of the connection's search path. `partitions`: those of partitioned tables, too."""
-    return assemble(await conn.fetch(_QUERY, list(exclude), partitions))
+    return assemble(await conn.fetch(QUERY, list(exclude), partitions))
 
 
 async def read_fingerprint(conn: Connection) -> int:

@@ -28,7 +28,10 @@ computed AS MATERIALIZED (
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = function.pronamespace
     JOIN relation ON relation.row_type = function.proargtypes[0]
     JOIN pg_catalog.pg_type AS type ON type.oid = function.prorettype
-    WHERE function.pronargs = 1
+    WHERE function.pronamespace = ANY (ARRAY(
+            SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = ANY (pg_catalog.current_schemas(false))
+        ))
+        AND function.pronargs = 1
         AND function.prokind = 'f'
         AND NOT function.proretset
         AND function.provolatile IN ('i', 's')
@@ -72,8 +75,11 @@ part (relation, member) AS (
     FROM part
     JOIN pg_catalog.pg_inherits AS child ON child.inhparent = part.member
 )
-SELECT attribute.relation::int8 AS relation, attribute.number, attribute.name::text AS name, attribute.type::int8 AS type,
-    attribute.modifier, attribute.strict, concat(attribute.identity, attribute.generated) AS generated,
+SELECT attribute.relation, attribute.number, attribute.name::text AS name, attribute.type, attribute.modifier,
+    attribute.strict,
+    CASE WHEN attribute.identity <> '' THEN attribute.identity::text
+        WHEN attribute.generated <> '' THEN attribute.generated::text
+        ELSE '' END AS generated,
     pg_catalog.pg_get_expr(expression.adbin, expression.adrelid) AS value
 FROM attribute
 LEFT JOIN pg_catalog.pg_attrdef AS expression ON attribute.has_default

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from asyncpg import Record
-
 from flux.data.engine import Engine
+from flux.data.routes.resolve import resolve
+from flux.data.routes.response import sole
 from flux.failure import HostError, invalid
 
 from .arguments import Args, text
 from .begin import transaction_of
-from .connection import run
+from .connection import single
 from .database_errors import is_stale
 from .free import Session
 from .transaction import Transaction
@@ -31,7 +31,17 @@ _UNKNOWN = frozenset(("UNKNOWN_TABLE", "UNKNOWN_COLUMN", "UNKNOWN_RELATION"))
 
 
 async def query(scope: Scope, args: Args, span: int) -> bytes:
-    return await _answer(scope, args, span, args.get("query"))
+    """Data routes add what stood in a URL: `filters`, and the `key` of the one row that is meant."""
+    document = args.get("query")
+    if scope.spec.data is None or not isinstance(document, dict):
+        return await _answer(scope, args, span, document)
+    engine, key = await _engine(scope), args.get("key")
+    document = resolve(document, key, args.get("filters", ()), engine.schema)
+    answer = await _answer(scope, args, span, document)
+    if key is None or document["operation"] == "select":
+        return answer
+    readable = engine.policies.grant(document["table"], scope.caller.role, "select") is not None
+    return sole(answer, readable=readable)
 
 
 async def find_by_id(scope: Scope, args: Args, span: int) -> bytes:
@@ -81,26 +91,34 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 
 
+async def _engine(scope: Scope) -> Engine:
+    """What the execution may use of the worker's engine."""
+    engine = await scope.services.catalogue.engine(scope.services)
+    route = scope.spec.data
+    return engine if route is None else scope.services.routes.of(engine, route)
+
+
 async def _answer(scope: Scope, args: Args, span: int, document: Any) -> bytes:
     """What an outdated schema made wrong is tried once more with a new one: then nothing has been executed yet."""
     services, transaction = scope.services, transaction_of(scope, args)
     catalogue = services.catalogue
     try:
-        return await _run(scope, await catalogue.engine(services), transaction, span, document)
+        return await _run(scope, await _engine(scope), transaction, span, document)
     except HostError as error:
         stale = error.code in _UNKNOWN or (transaction is None and error.__cause__ and is_stale(error.__cause__))
         if not (stale and await catalogue.refresh(services)):
             raise
-    return await _run(scope, await catalogue.engine(services), transaction, span, document)
+    return await _run(scope, await _engine(scope), transaction, span, document)
 
 
 async def _run(scope: Scope, engine: Engine, transaction: Transaction | None, span: int, document: Any) -> bytes:
     plan, values = engine.plan(document, scope.caller.role)
     parameters = plan.parameters(values, scope.caller, scope.identity(span) if plan.writes else None)
 
-    async def fetch(connection: Session) -> Sequence[Record]:
-        return await connection.fetch(plan.text, *parameters)
+    if transaction is None:
+        return plan.answer(await single(scope, plan.text, parameters, read=not plan.writes))
 
-    if transaction is not None:
-        return plan.answer(await transaction.run(fetch))
-    return plan.answer(await run(scope.services, fetch, read=not plan.writes))
+    async def fetch(connection: Session) -> list[bytes]:
+        return [str(row[0]).encode() for row in await connection.fetch(plan.text, *parameters)]
+
+    return plan.answer(await transaction.run(fetch))

@@ -25,6 +25,9 @@ from .model import Relation, Script
 from .names import Principal, principals
 
 _ORDINARY = ("r", "p")
+# On what is not protected: tables, sequences. TRUNCATE and setval go beyond rows, into what others rely on.
+_RIGHTS = ("SELECT, INSERT, UPDATE, DELETE", "USAGE")
+_ALL_RIGHTS = ("SELECT, INSERT, UPDATE, DELETE, TRUNCATE", "USAGE, SELECT, UPDATE")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +49,7 @@ def script(
     login: str,
     single: bool = False,
 ) -> Script:
-    """Without any policy there is nothing to protect: then it takes back what was claimed before."""
+    """Without any policy there are no rows to protect: then it takes back what was claimed before, and grants more."""
     wanted = principals(login, policies, single=single)
     everybody = ", ".join(sorted({name(login), *(name(principal.name) for principal in wanted)}))
     by_oid = {relation.oid: relation for relation in relations}
@@ -72,8 +75,8 @@ def script(
             if relation.claimed or not relation.secured:
                 claimed.append(relation.oid)
         elif not why:
-            rights = "USAGE" if relation.kind == "S" else "SELECT, INSERT, UPDATE, DELETE"
-            statements.append(f"GRANT {rights} ON {_full(relation)} TO {everybody}")
+            rights = _RIGHTS if policies.tables else _ALL_RIGHTS
+            statements.append(f"GRANT {rights[relation.kind == 'S']} ON {_full(relation)} TO {everybody}")
     return Script(statements=tuple(statements), claimed=tuple(claimed), warnings=tuple(warnings))
 
 

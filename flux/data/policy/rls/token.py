@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -24,15 +25,27 @@ _LOGIN_LABEL = b"flux raw sql login"
 
 def token(caller: Caller, *, pid: int, key: bytes, now: float, identity: str | None = None) -> str:
     """`pid` is the backend's. `identity` is what flux.identity becomes (see flux/data/mutation). Base64 and a dot."""
-    content: dict[str, Any] = {
-        "role": caller.role,
-        "uid": caller.uid,
-        "tenant": caller.tenant,
-        "claims": dict(caller.claims),
-        "pid": pid,
-        "until": int(now) + VALID_S,
-        "identity": identity,
-    }
+    return _signed(
+        {
+            "role": caller.role,
+            "uid": caller.uid,
+            "tenant": caller.tenant,
+            "claims": dict(caller.claims),
+            "identity": identity,
+        },
+        pid=pid,
+        key=key,
+        now=now,
+    )
+
+
+def job_token(job: Mapping[str, Any], *, pid: int, key: bytes, now: float) -> str:
+    """What `flux_auth.push` takes, for transactions of a login without rights on the queue."""
+    return _signed({"job": job}, pid=pid, key=key, now=now)
+
+
+def _signed(facts: Mapping[str, Any], *, pid: int, key: bytes, now: float) -> str:
+    content = {**facts, "pid": pid, "until": int(now) + VALID_S}
     payload = base64.b64encode(orjson.dumps(content)).decode()
     return f"{hmac.new(key, payload.encode(), hashlib.sha256).hexdigest()}.{payload}"
 
@@ -53,9 +66,14 @@ def enter(
     `flux.store.protection.read_key`; `begin` may add an isolation level. Nothing of a caller's stands in the text but
     in base64.
     """
-    quoted = principal.replace("'", "''")
     signed = token(caller, pid=pid, key=key, now=now, identity=identity)
-    return f"{begin}; SELECT pg_catalog.set_config('role', '{quoted}', true), flux_auth.enter('{signed}')"
+    return f"{begin}; SELECT pg_catalog.set_config('role', {literal(principal)}, true), flux_auth.enter('{signed}')"
+
+
+def literal(text: str) -> str:
+    """The text as a constant of SQL, whatever standard_conforming_strings is set to."""
+    quoted = text.replace("\\", "\\\\").replace("'", "''")
+    return f" E'{quoted}'" if "\\" in text else f"'{quoted}'"
 
 
 def login_password(key: bytes) -> str:

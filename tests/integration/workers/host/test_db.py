@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from flux.failure import HostError
-from flux.workers.host.connection import acquire, release
+from flux.workers.host.connection import single
 from flux.workers.host.scope import Services
-from tests.integration.workers.host.conftest import Call, Tables
+from tests.integration.workers.host.conftest import Call, Tables, new_scope
 
 pytestmark = pytest.mark.usefixtures("users")
 
@@ -190,16 +190,9 @@ async def test_a_column_changes_its_type(call: Call, tables: Tables, services: S
 async def test_statements_are_prepared_once(call: Call, services: Services) -> None:
     for number in range(20):
         await call("db.findOne", table="users", where={"id": number, "email": f"e{number}"})
-    connections = [await acquire(services) for _ in range(4)]
-    try:
-        counts = [
-            await connection.fetchval("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT t.%'")
-            for connection in connections
-        ]
-    finally:
-        for connection in connections:
-            await release(services, connection)
-    assert max(counts) == 1
+    scope = new_scope(services)
+    count = 'SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE \'%FROM "public"."users"%LIMIT 1\''
+    assert await single(scope, count, [], read=True) == [b"1"]
 
 
 async def test_malformed_calls(call: Call) -> None:

@@ -169,7 +169,7 @@ async def test_a_restart_under_load(own_server: embedded.Embedded, own_services:
     assert len(stored) == len(set(stored)), "a write was carried out twice"
     assert set(written) <= set(stored)
     assert {error.code for error in failures} <= {"DATABASE_UNAVAILABLE"}
-    assert len(stored) - len(written) <= len(failures) <= 4
+    assert len(stored) - len(written) <= len(failures) <= 8  # two connections at most that a writer saw end
 
 
 async def test_a_server_that_does_not_come_back(

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from flux.data.mutation.restore import Change, Value, script
+
+ID = Value(column="id", then="'1'", now="'1'", key=True, fixed=True)
+
+
+def change(*values: Value, existed: bool = True, exists: bool = True) -> Change:
+    return Change(values=values, existed=existed, exists=exists)
+
+
+def body(*changes: Change) -> list[str]:
+    return script('"t"', changes, title="t").splitlines()[1:]
+
+
+def test_only_what_differs_is_set() -> None:
+    same = Value(column="a", then="'x'", now="'x'")
+    other = Value(column='b"c', then="E'\\\\'", now="NULL")
+    added = Value(column="new", then=None, now="'n'")
+    assert body(change(ID, same, other, added))[2] == 'UPDATE "t" SET "b""c" = E\'\\\\\' WHERE "id" = \'1\';'
+
+
+def test_nothing_to_do() -> None:
+    assert body(change(ID, Value(column="new", then=None, now="'n'"))) == [
+        "BEGIN;",
+        "SET CONSTRAINTS ALL DEFERRED;",
+        "COMMIT;",
+    ]
+
+
+def test_deletes_then_updates_then_inserts() -> None:
+    lost = Value(column="a", then="'x'", now=None)
+    gone = change(Value(column="id", then="'1'", now=None, key=True), lost, exists=False)
+    made = change(Value(column="id", then=None, now="'2'", key=True), existed=False)
+    edited = change(ID, Value(column="a", then="'x'", now="'y'"))
+    assert [line.split()[0] for line in body(gone, edited, made)] == [
+        *("BEGIN;", "SET", "DELETE", "UPDATE", "INSERT", "COMMIT;")
+    ]
+    assert body(gone)[2] == 'INSERT INTO "t" ("id", "a") OVERRIDING SYSTEM VALUE VALUES (\'1\', \'x\');'
+    assert body(made)[2] == 'DELETE FROM "t" WHERE "id" = \'2\';'
+
+
+def test_masked_values_are_not_written() -> None:
+    secret = Value(column="x\ny", then="'masked:ab'", now="'masked:cd'")
+    text = script('"t"', [change(ID, secret)], title="t\nDROP TABLE t;")
+    assert text.splitlines()[:2] == [
+        "-- t DROP TABLE t;",
+        '-- "x y" is masked: its value is in no record, and stays or becomes its default.',
+    ]
+    assert "UPDATE" not in text
+    unchanged = Value(column="a", then="'masked:ab'", now="'masked:ab'")
+    assert "masked" not in script('"t"', [change(ID, unchanged)], title="t")
