@@ -57,12 +57,14 @@ CREATE TABLE flux.masked_columns (
     PRIMARY KEY (schema, "table", "column")
 );
 
--- What capture is set to: one row. `unmanaged`: tables left alone, as "table" or "schema.table".
+-- What capture is set to: one row. `unmanaged`: tables left alone, as "table" or "schema.table". `code`: the version of
+-- its functions. `home`: the database that the oids of managed_tables are from.
 CREATE TABLE flux.capture (
     only_row   bool    PRIMARY KEY DEFAULT true CHECK (only_row),
     unmanaged  text[]  NOT NULL DEFAULT '{}',
     schemas    text[]  NOT NULL DEFAULT '{}',
-    code       text    NOT NULL DEFAULT ''
+    code       text    NOT NULL DEFAULT '',
+    home       text    NOT NULL DEFAULT ''
 );
 INSERT INTO flux.capture DEFAULT VALUES;
 

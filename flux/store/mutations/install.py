@@ -11,9 +11,9 @@ import asyncpg
 
 from flux.store.pool import Connection
 
-_CODE = "".join(
-    files("flux.data.mutation").joinpath(name).read_text("utf-8") for name in ("capture.sql", "reading.sql")
-)
+# In this order: each uses what those before it make.
+_FILES = ("capture", "tables", "columns", "statements", "manage", "events", "reading")
+_CODE = "\n".join(files("flux.data.mutation").joinpath(f"{name}.sql").read_text("utf-8") for name in _FILES)
 _VERSION = hashlib.sha256(_CODE.encode()).hexdigest()[:16]
 
 # Beside the locks of migrations and partitions; flux.manage holds it, too.
@@ -28,6 +28,7 @@ CREATE EVENT TRIGGER flux_mutation_ddl ON ddl_command_end EXECUTE FUNCTION flux.
 CREATE EVENT TRIGGER flux_mutation_drop ON sql_drop EXECUTE FUNCTION flux.on_drop();
 """
 
+_HOME = "(SELECT oid || '/' || 'flux'::regnamespace::oid FROM pg_database WHERE datname = current_database())"
 _SCHEMAS = "array_remove(current_schemas(false), 'flux')::text[]"
 
 
@@ -39,13 +40,16 @@ class Installed:
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
-async def install(conn: Connection, *, unmanaged: Sequence[str] = ()) -> Installed:
+async def install(conn: Connection, *, unmanaged: Sequence[str] = (), superuser: Connection | None = None) -> Installed:
     """Record changes of every table in the search path's schemas, except of those in `unmanaged`.
 
     Cheap when nothing has changed, so it can be called at each look at the schema. Each table is done in a transaction
-    of its own: all at once would hold locks that two tables' writers take in another order.
+    of its own: all at once would hold locks that two tables' writers take in another order. `superuser`: a connection
+    to the same database that may make event triggers, if there is one.
     """
     await _prepare(conn, unmanaged)
+    if superuser is not None:
+        await install_event_triggers(superuser)
     await _forget(conn)
     managed = []
     for row in await conn.fetch("SELECT root, root::regclass::text AS name FROM flux.capture_pending ORDER BY root"):
@@ -63,9 +67,9 @@ async def install(conn: Connection, *, unmanaged: Sequence[str] = ()) -> Install
 async def install_event_triggers(conn: Connection) -> bool:
     """New and altered tables are then managed in the transaction that makes them, and DDL is noted. False: not allowed.
 
-    `conn` is a superuser's, in the database that `install` was called for; call `install` once more after it.
+    `conn` is a superuser's. What `install` made before stays guarded until it is called again.
     """
-    if await conn.fetchval("SELECT count(*) = 2 FROM pg_event_trigger WHERE evtname LIKE 'flux\\_mutation\\_%'"):
+    if await has_event_triggers(conn):
         return True
     try:
         async with conn.transaction():
@@ -73,6 +77,12 @@ async def install_event_triggers(conn: Connection) -> bool:
     except asyncpg.InsufficientPrivilegeError:
         return False
     return True
+
+
+async def has_event_triggers(conn: Connection) -> bool:
+    """Whether somebody who may has made them."""
+    query = "SELECT count(*) = 2 FROM pg_event_trigger WHERE evtname LIKE 'flux\\_mutation\\_%'"
+    return bool(await conn.fetchval(query))
 
 
 async def uninstall(conn: Connection) -> None:
@@ -142,6 +152,9 @@ async def _is_current(conn: Connection, unmanaged: Sequence[str]) -> bool:
 
 async def _forget(conn: Connection) -> None:
     """Note tables that were dropped, and take the triggers off those that are no longer to be managed."""
+    # After a dump and restore all oids are others, and some now belong to other tables: names tell.
+    if await conn.fetchval(f"UPDATE flux.capture SET home = {_HOME} WHERE home <> {_HOME} RETURNING true"):  # noqa: S608 (constants)
+        await conn.execute("UPDATE flux.managed_tables SET relation = 0")
     await conn.execute(
         "UPDATE flux.managed_tables SET dropped_at = now() "
         "WHERE dropped_at IS NULL AND NOT EXISTS (SELECT FROM pg_class WHERE oid = relation)"

@@ -16,7 +16,7 @@ OF_REQUEST = 500
 Json = dict[str, Any]
 
 
-async def of_request(conn: Connection, request_id: UUID, limit: int = OF_REQUEST) -> list[Json]:
+async def of_request(conn: Connection, request_id: UUID, limit: int) -> list[Json]:
     """What an execution changed, in the order in which it took effect; at most `limit`."""
     rows = await conn.fetch(
         statement("mutation_select") + "WHERE m.request_id = $1 ORDER BY m.id LIMIT $2", request_id, limit

@@ -9,8 +9,9 @@ from datetime import datetime
 
 import asyncpg
 
-from flux.data.mutation.key import key_values, unknown_table
-from flux.failure import HostError
+from flux.data.mutation.key import key_values
+from flux.errors import NotFound
+from flux.failure import HostError, nearest
 from flux.store.pool import Connection
 
 # What the trigger functions set, so that images of now and then compare as text.
@@ -51,7 +52,7 @@ async def snapshot(conn: Connection) -> AsyncGenerator[None]:
 
 
 async def find_table(conn: Connection, name: str) -> Managed:
-    """`users` or `public.users`; of several the one that still exists. Raises 404 UNKNOWN_TABLE."""
+    """`users` or `public.users`; of several the one that still exists. Raises NotFound."""
     rows = await conn.fetch(
         "SELECT id, relation, schema, name, key, dropped_at FROM flux.managed_tables "
         "WHERE name = $1 OR schema || '.' || name = $1 "
@@ -60,7 +61,8 @@ async def find_table(conn: Connection, name: str) -> Managed:
     )
     if not rows:
         known = await conn.fetch("SELECT DISTINCT name FROM flux.managed_tables WHERE dropped_at IS NULL")
-        raise unknown_table(name, [row["name"] for row in known])
+        close = nearest(name, [row["name"] for row in known])
+        raise NotFound(f'No changes of a table "{name}" are recorded.{close}')
     row = rows[0]
     return Managed(
         id=row["id"],
