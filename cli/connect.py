@@ -24,6 +24,7 @@ from .served import remembered
 DEFAULT_URL = "http://127.0.0.1:4000"
 SETTINGS_FILE = "flux.toml"
 DATA_FOLDER = ".flux"
+SERVER_FOUND_NOWHERE = "the default"  # `Target.found` when no server is known to run
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # What a server that listens on every address writes down; one cannot connect to it on every system.
@@ -56,7 +57,7 @@ def find(
     if running:
         folder = next((folder for folder in running if running[folder] == DEFAULT_URL), next(iter(running)))
         return Target(url=running[folder], key=key or _key([folder]), found=str(folder / "server.json"))
-    return Target(url=DEFAULT_URL, key=key or _key(folders[:1]), found="the default")
+    return Target(url=DEFAULT_URL, key=key or _key(folders[:1]), found=SERVER_FOUND_NOWHERE)
 
 
 def candidates(*, project: Path | None, data: Path | None, env: Mapping[str, str], cwd: Path) -> list[Path]:

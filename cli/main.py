@@ -12,7 +12,22 @@ from typer.main import get_command
 
 from flux.errors import FluxError
 
-from .commands import doctor, invoke, keys, logs, project, replay, serve, tail, trace, version
+from .commands import (
+    db,
+    doctor,
+    generate,
+    invoke,
+    keys,
+    logs,
+    policy,
+    project,
+    replay,
+    serve,
+    state,
+    tail,
+    trace,
+    version,
+)
 from .errors import EXIT_INTERRUPTED, OutputClosed
 
 # Plain help: importing rich would triple the time that `flux --help` takes.
@@ -25,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 fine, 1 the answer is bad, 2 usage, 3 not allowed, 4 not found, 5 conflict, 6 unreachable.",
 )
-for group in (project, serve, trace, tail, logs, invoke, replay, keys, doctor, version):
+for group in (project, serve, trace, tail, logs, invoke, replay, state, db, generate, keys, policy, doctor, version):
     group.register(app)
 
 # Typer does not export its usage errors (unknown option, missing argument); this is their common class.

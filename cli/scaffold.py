@@ -60,7 +60,7 @@ TSCONFIG = """\
     "types": [],
     "paths": { "flux": ["./.flux/types/flux.d.ts"] }
   },
-  "include": ["functions"]
+  "include": ["functions", "schemas", "flux.d.ts"]
 }
 """
 

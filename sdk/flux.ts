@@ -1,8 +1,36 @@
 /**
- * What `import ... from "flux"` gives: `defineFunction`, and the types of everything a function can do.
+ * What `import ... from "flux"` gives: `defineFunction`, the types of everything a function can do, and `defineSchema`.
  *
  * There is nothing in here but types and a mark: what `ctx` does is the runtime's, on the other side of the isolate.
  */
+
+import type {
+  AggregateQuery,
+  Column,
+  Links,
+  Measure,
+  Operators,
+  Query,
+  Row,
+  SelectQuery,
+  UpdateQuery,
+  UpsertQuery,
+  Where,
+} from "./query.ts";
+
+export { column, defineSchema, Sql, sql, table } from "./schema.ts";
+export type { Links, Operators, Query, Row, Where } from "./query.ts";
+export type {
+  ColumnDefinition,
+  ForeignKeyDefinition,
+  IndexDefinition,
+  ReferenceAction,
+  ReferenceOptions,
+  SchemaDefinition,
+  TableDefinition,
+  TableOptions,
+  UniqueDefinition,
+} from "./schema.ts";
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Functions
@@ -130,7 +158,8 @@ export interface User {
 // Database
 
 /**
- * The columns of your tables, if you want them checked. Declare them anywhere in the project:
+ * Your tables. `flux generate` writes them down, with what an insert must and may hold, and with relations, so that
+ * editors complete and the build checks `ctx.db.users.insert({ ... })`. By hand, columns are enough:
  *
  * ```ts
  * declare module "flux" {
@@ -144,6 +173,10 @@ export interface User {
  */
 // deno-lint-ignore no-empty-interface
 export interface Tables {}
+
+/** `flux generate` adds `complete: true`: then a table that is not in `Tables` is an error, too. */
+// deno-lint-ignore no-empty-interface
+export interface TablesAre {}
 
 export type Database = DatabaseCalls & TableAccess & {
   /**
@@ -159,56 +192,112 @@ export type Transaction = DatabaseCalls & TableAccess & { readonly queue: Queue 
 export interface DatabaseCalls {
   /** SQL with `$1`, `$2` ... for parameters: `ctx.db.sql("select * from users where id = $1", [id])`. */
   sql<R = Row>(text: string, params?: readonly unknown[]): Promise<R[]>;
+  /** A query in the JSON format: `ctx.db.query({ table: "users", where: { plan: "pro" }, order_by: "id" })`. */
+  query<R = any>(query: Query): Promise<R>;
 }
 
 export type TableAccess =
   & { readonly [Name in keyof Tables]: Table<Tables[Name]> }
-  & { readonly [name: string]: Table<any> };
+  & (TablesAre extends { complete: true } ? unknown : { readonly [name: string]: Table<any> });
 
-export type Row = Record<string, any>;
+/** What a double precision column may hold. */
+export type Double = number | "NaN" | "Infinity" | "-Infinity";
 
-export interface Table<R = Row> {
-  find(where?: Where<R>, options?: FindOptions<R>): Promise<R[]>;
-  findOne(where?: Where<R>, options?: FindOptions<R>): Promise<R | null>;
-  findById(id: unknown): Promise<R | null>;
+/** A table as `flux generate` describes it. */
+export interface TableTypes {
+  /** What a row looks like when it is read. */
+  Row: object;
+  /** Functions of a row, which can be selected and filtered by as if they were columns. */
+  Computed: object;
+  /** What an insert takes: columns without a default are required. */
+  Insert: object;
+  Update: object;
+  /** Foreign keys, seen from both ends: `{ table: "posts"; many: true }`. */
+  Relations: object;
+}
+
+export interface Table<T = Row> {
+  find<const O extends FindOptions<T>>(where?: WhereOf<T>, options?: O): Promise<Found<T, O>[]>;
+  findOne<const O extends FindOptions<T>>(where?: WhereOf<T>, options?: O): Promise<Found<T, O> | null>;
+  findById<const O extends ReadOptions<T>>(id: unknown, options?: O): Promise<Found<T, O> | null>;
   /** Returns the row as stored, with the defaults that the database gave it. */
-  insert(data: Partial<R>): Promise<R>;
-  insertMany(data: readonly Partial<R>[]): Promise<R[]>;
+  insert<const O extends WriteOptions<T>>(data: InsertOf<T>, options?: O): Promise<Returned<T, O>>;
+  insertMany<const O extends WriteOptions<T>>(data: readonly InsertOf<T>[], options?: O): Promise<Returned<T, O>[]>;
   /** Returns the rows as they are now. */
-  update(where: Where<R>, data: Partial<R>): Promise<R[]>;
+  update<const O extends WriteOptions<T>>(where: WhereOf<T>, data: UpdateOf<T>, options?: O): Promise<Returned<T, O>[]>;
   /** Inserts, or updates the row with the same values in these columns (which need a unique index). */
-  upsert(data: Partial<R>, options: { on_conflict: Columns<R> }): Promise<R>;
+  upsert<const O extends UpsertOptions<T>>(data: InsertOf<T>, options: O): Promise<Returned<T, O>>;
   /** Returns the rows that were deleted. */
-  delete(where: Where<R>): Promise<R[]>;
-  count(where?: Where<R>): Promise<number>;
+  delete<const O extends WriteOptions<T>>(where: WhereOf<T>, options?: O): Promise<Returned<T, O>[]>;
+  count(where?: WhereOf<T>): Promise<number>;
+  /** `aggregate({ orders: "count", total: { sum: "amount" } }, { group_by: ["plan"] })`: a row for each group. */
+  aggregate<const A extends Aggregates<T>>(
+    aggregates: A,
+    options?: AggregateOptions<T>,
+  ): Promise<({ [Alias in keyof A]: any } & Row)[]>;
 }
 
-/** `{ plan: "pro", age: { gte: 18 } }`: all of them must hold; `null` means IS NULL. */
-export type Where<R = Row> = { readonly [Column in keyof R]?: R[Column] | null | Condition<R[Column]> };
+/**
+ * `{ plan: "pro", age: { gte: 18 } }`: all of them must hold; `null` means IS NULL. Related rows: `{ posts: { some: {
+ * draft: true } } }`. Inside JSON: `{ "settings->>theme": "dark" }`. A column called `and`, `or` or `not`: `"column:and"`.
+ */
+export type WhereOf<T = Row> = Where<Compared<T>, LinksOf<T>>;
+export type Columns<T = Row> = readonly Column<Compared<T>>[];
+export type Condition<T = unknown> = Operators<T>;
+/** `columns`, or `select` with fields by name: `true`, another column, a place inside JSON, related rows. */
+export type ReadOptions<T = Row> = Pick<SelectQuery<Compared<T>, LinksOf<T>>, "columns" | "select">;
+export type FindOptions<T = Row> = Omit<SelectQuery<Compared<T>, LinksOf<T>>, "table" | "operation" | "where" | "one">;
+export type WriteOptions<T = Row> = Pick<UpdateQuery<Compared<T>, LinksOf<T>>, "returning">;
+export type UpsertOptions<T = Row> = Pick<UpsertQuery<Compared<T>, LinksOf<T>>, "returning" | "on_conflict">;
+export type Aggregates<T = Row> = { readonly [alias: string]: Measure<Compared<T>> };
+export type AggregateOptions<T = Row> = Omit<
+  AggregateQuery<Compared<T>, LinksOf<T>>,
+  "table" | "operation" | "aggregates"
+>;
 
-export interface Condition<T = unknown> {
-  eq?: T | null;
-  neq?: T | null;
-  gt?: T;
-  gte?: T;
-  lt?: T;
-  lte?: T;
-  in?: readonly T[];
-  like?: string;
-  ilike?: string;
-  is_null?: boolean;
-}
+/** What comes back: the columns or fields that were asked for, else the whole row. */
+export type Found<T, O> = IsAny<T> extends true ? any
+  : O extends { readonly select: infer S } ? Selected<T, S>
+  : O extends { readonly columns: readonly (infer C)[] } ? Picked<T, C>
+  : RowOf<T>;
+export type Returned<T, O> = IsAny<T> extends true ? any
+  : O extends { readonly returning: readonly (infer C)[] } ? Picked<T, C>
+  : O extends { readonly returning: infer S extends object } ? Selected<T, S>
+  : RowOf<T>;
+export type Selected<T, S> = { -readonly [Alias in keyof S]: FieldOf<T, Alias, S[Alias]> };
 
-export interface FindOptions<R = Row> {
-  columns?: Columns<R>;
-  /** "created_at", { created_at: "desc" }, or a list of these. */
-  order_by?: Order<R> | readonly Order<R>[];
-  limit?: number;
-  offset?: number;
-}
-
-export type Columns<R = Row> = readonly (keyof R & string)[];
-export type Order<R = Row> = (keyof R & string) | { readonly [Column in keyof R]?: "asc" | "desc" };
+type IsAny<T> = 0 extends 1 & T ? true : false;
+type RowOf<T> = IsAny<T> extends true ? any : T extends TableTypes ? T["Row"] : T;
+type InsertOf<T> = IsAny<T> extends true ? any : T extends TableTypes ? T["Insert"] : Partial<T>;
+type UpdateOf<T> = IsAny<T> extends true ? any : T extends TableTypes ? T["Update"] : Partial<T>;
+type Readable<T> = T extends TableTypes ? T["Row"] & T["Computed"] : T;
+type Picked<T, C> = Pick<Readable<T>, C & keyof Readable<T>>;
+/** By column: what it is compared with, which is what may be written to it. */
+type Compared<T> = IsAny<T> extends true ? Row
+  : T extends TableTypes ? { [C in keyof Readable<T>]: C extends keyof T["Update"] ? T["Update"][C] : Readable<T>[C] }
+  : T extends object ? T
+  : Row;
+type LinksOf<T> = IsAny<T> extends true ? Links
+  : T extends TableTypes ? {
+      [R in keyof T["Relations"]]: {
+        readonly row: Compared<OtherEnd<T["Relations"][R]>>;
+        readonly links: LinksOf<OtherEnd<T["Relations"][R]>>;
+      };
+    }
+  : Record<never, never>;
+type OtherEnd<R> = R extends { table: infer Name } ? Name extends keyof Tables ? Tables[Name] : any : any;
+type FieldOf<T, Alias, F> = F extends true ? Named<T, Alias, unknown>
+  : F extends string
+    ? F extends keyof Readable<T> ? Readable<T>[F] : F extends `${string}->>${string}` ? string | null : any
+  : F extends { readonly relation: infer R } ? Named<T, R, F>
+  : Named<T, Alias, F>;
+type Named<T, Name, F> = Name extends keyof Readable<T> ? Readable<T>[Name]
+  : T extends TableTypes
+    ? Name extends keyof T["Relations"]
+      ? T["Relations"][Name] extends { many: true } ? OtherRows<T, Name, F>[] : OtherRows<T, Name, F> | null
+    : any
+  : any;
+type OtherRows<T extends TableTypes, Name extends keyof T["Relations"], F> = Found<OtherEnd<T["Relations"][Name]>, F>;
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Everything else

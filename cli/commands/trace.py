@@ -30,6 +30,9 @@ def trace(
     last: Annotated[bool, typer.Option("--last", "-l", help="The most recent request that matches.")] = False,
     flame: Annotated[bool, typer.Option("--flame", help="Bars on a time line instead of a tree.")] = False,
     logs: Annotated[bool, typer.Option("--logs", help="What the function logged, under the tree.")] = False,
+    mutations: Annotated[
+        bool, typer.Option("--mutations", "-m", help="How many rows it changed in which tables, under the tree.")
+    ] = False,
     slow: Annotated[
         float, typer.Option("--slow", metavar="MS", help="Mark spans that took this long themselves.")
     ] = 100,
@@ -83,7 +86,7 @@ def trace(
     else:
         from ..render.trace import trace_lines
 
-        out.lines(trace_lines(execution, paint=out.paint, slow_ms=slow, with_logs=logs))
+        out.lines(trace_lines(execution, paint=out.paint, slow_ms=slow, with_logs=logs, with_mutations=mutations))
 
 
 def executions(api: Api, filters: Filters, limit: int) -> list[dict[str, Any]]:

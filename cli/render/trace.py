@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from .branches import Branch, branches
 from .logs import log_lines
+from .mutations import mutation_lines
 from .spans import SLOW_MS, Node, is_slow, repeated_calls, tree
 from .text import PLAIN, Json, Paint, clean, duration, error_line, short_id, shorten, source_of, subject, violation_line
 
@@ -20,7 +21,12 @@ _REFUSED = ("error", "failed", "denied", "refused", False)
 
 
 def trace_lines(
-    execution: Json, *, paint: Paint = PLAIN, slow_ms: float = SLOW_MS, with_logs: bool = False
+    execution: Json,
+    *,
+    paint: Paint = PLAIN,
+    slow_ms: float = SLOW_MS,
+    with_logs: bool = False,
+    with_mutations: bool = False,
 ) -> list[str]:
     """`execution` is the answer of `GET /flux/api/executions/{id}`. Blocks are set apart by one empty line."""
     roots = tree(execution.get("spans") or ())
@@ -28,6 +34,8 @@ def trace_lines(
     blocks = [[heading(execution, paint)]]
     blocks += [list(_span_block(root, column, slow_ms, paint)) for root in roots]
     blocks.append([_branch_line(branch, paint) for branch in branches(execution)])
+    if with_mutations:
+        blocks.append(list(mutation_lines(execution, paint)))
     blocks.append(
         [f"  {paint.yellow('!')} {hint}" for root in roots for node in root.walk() for hint in repeated_calls(node)]
     )
@@ -83,6 +91,8 @@ def _span_line(node: Node, column: int, slow_ms: float, paint: Paint) -> str:
     took = duration(node.ms)
     line += f"{paint.yellow(took)}  {paint.yellow('slow')}" if is_slow(node, slow_ms) else took
     output = node.span.get("output")
+    if (node.span.get("attributes") or {}).get("rolled_back"):
+        line += "  " + paint.red("✗ rolled back")
     if node.failed and isinstance(output, dict):
         line += "  " + paint.red("✗ " + shorten(error_line(output), ERROR_WIDTH))
     elif node.failed:

@@ -19,7 +19,7 @@ from urllib.parse import urljoin
 
 from flux.build.diagnostics import Diagnostic, failed
 from flux.build.project import Project
-from flux.build.sdk import sdk_folder
+from flux.build.sdk import GENERATED_TYPES, sdk_folder
 
 SDK_NAME = "flux"
 LOCK = "flux.lock"
@@ -85,7 +85,8 @@ def config_files(project: Project) -> Iterator[Path]:
     yield from (path for path in configs if path)
     yield from (project.folder / name for name in names)
     yield project.folder / "node_modules" / ".package-lock.json"
-    yield sdk_folder() / "flux.ts"
+    yield project.folder / GENERATED_TYPES
+    yield from (sdk_folder() / name for name in ("flux.ts", "schema.ts", "query.ts"))
 
 
 def _declared(project: Project) -> tuple[dict[str, str], dict[str, Any]]:

@@ -22,6 +22,7 @@ from flux.build.project import Project
 from flux.build.sdk import place_types
 from flux.build.typescript import Bundled, TypeScript
 from flux.config import Settings
+from flux.data.routes.specs import specs as data_specs
 from flux.errors import BuildFailed
 from flux.manifest import FunctionSpec, Limits, Manifest
 
@@ -80,7 +81,7 @@ async def build_functions(source: Settings | Project, *, check: bool = True) -> 
     }
     built = frozenset(function.name for function in missing if function.name in entries)
     return Outcome(
-        manifest=Manifest(functions=specs),
+        manifest=Manifest(functions={**specs, **data_specs(project.routes, limits=project.limits, auth=project.auth)}),
         errors=tuple(dict.fromkeys(errors)),
         broken=frozenset(function.name for function in functions) - specs.keys(),
         built=built,
@@ -172,7 +173,6 @@ class _Run:
 
 def _spec(project: Project, function: Function, version: str) -> FunctionSpec:
     options = function.options
-    attempts = {} if options.max_attempts is None else {"max_attempts": options.max_attempts}
     return FunctionSpec(
         name=function.name,
         version=version,
@@ -184,7 +184,7 @@ def _spec(project: Project, function: Function, version: str) -> FunctionSpec:
         allow_http=options.allow_http,
         asynchronous=options.asynchronous,
         db=options.db,
-        **attempts,
+        max_attempts=FunctionSpec.max_attempts if options.max_attempts is None else options.max_attempts,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from flux.config import Settings
-from flux.manifest import Auth, Limits
+from flux.manifest import Auth, DataRoute, Limits
 
 BUILDS_FOLDER = "builds"
 
@@ -27,6 +27,7 @@ class Project:
     limits: Limits = field(default_factory=Limits)
     auth: Auth = "none"
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    routes: tuple[DataRoute, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> Project:
@@ -37,6 +38,7 @@ class Project:
             limits=Limits(**{limit.name: getattr(settings.limits, limit.name) for limit in fields(Limits)}),
             auth=settings.auth.default,
             env=settings.env,
+            routes=settings.routes,
         )
 
     def shown(self, path: Path) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 from flux.build.project import Project
 
 SDK_PACKAGE = "flux_sdk"  # how the folder `sdk` is installed
-SOURCE, TYPES = "flux.ts", "flux.d.ts"
+SOURCE, TYPES, QUERY_TYPES = "flux.ts", "flux.d.ts", "query.ts"
+# In the project folder, by `flux generate`: what the types of "flux" know of its tables.
+GENERATED_TYPES = "flux.d.ts"
 
 
 @cache

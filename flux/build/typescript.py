@@ -20,7 +20,7 @@ from flux.build.discover import Function
 from flux.build.graph import Graph
 from flux.build.imports import locked_packages, tool_arguments, uses_installed, write_import_map
 from flux.build.project import Project
-from flux.build.sdk import sdk_folder
+from flux.build.sdk import GENERATED_TYPES, sdk_folder
 from flux.build.sourcemap import ENTRY_SOURCE, PACKAGE_PREFIX, SCRIPT_PREFIX, SDK_SOURCE
 
 # One round finds the packages that nothing declares, the next one resolves them; a third finds nothing new.
@@ -88,6 +88,8 @@ class TypeScript:
         if not functions:
             return []
         entries = [str(function.entry) for function in functions]
+        # It belongs to no function's imports: it adds the project's tables to what "flux" is.
+        entries += [str(path) for path in [self._project.folder / GENERATED_TYPES] if path.is_file()]
         finished = await self._deno.run("check", [*self._arguments, *entries])
         return [] if finished.ok else self._parsed(finished.stderr)
 

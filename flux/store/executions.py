@@ -11,9 +11,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from flux.errors import Conflict, RequestError
+from flux.record.rollbacks import marked, rolled_back
 from flux.record.row import COLUMNS
 from flux.store.cursor import Page, pack, unpack
+from flux.store.mutations import record
 from flux.store.pool import Connection
 from flux.store.shape import plain, raw
 from flux.store.sql import statement
@@ -32,7 +36,7 @@ Row = dict[str, Any]
 
 
 async def get(conn: Connection, id_or_prefix: str) -> Row | None:
-    """One execution in full, with its children; None when there is none.
+    """One execution in full, with its children and what it changed; None when there is none.
 
     Takes the ID, with or without dashes, or its first 8 or more digits. Raises RequestError for anything else, Conflict
     listing the candidates when a prefix is ambiguous.
@@ -45,8 +49,20 @@ async def get(conn: Connection, id_or_prefix: str) -> Row | None:
     if not rows:
         return None
     execution = _to_json(rows[0], COLUMNS)
+    execution["spans"] = raw(_with_rollbacks(rows[0]["spans"]))
     execution["children"] = await children(conn, rows[0]["request_id"])
+    execution["mutations"] = await record.of_request(conn, rows[0]["request_id"], record.OF_REQUEST)
+    execution["mutation_count"] = len(execution["mutations"])
+    if execution["mutation_count"] == record.OF_REQUEST:
+        execution["mutation_count"] = await record.count_of_request(conn, rows[0]["request_id"])
     return execution
+
+
+def _with_rollbacks(spans: str) -> str:
+    """The spans' text with the writes marked that a rollback undid."""
+    if '"op":"db.begin"' not in spans:
+        return spans
+    return marked(spans, rolled_back(orjson.loads(spans)))
 
 
 def id_range(id_or_prefix: str) -> tuple[UUID, UUID]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
+from pathlib import Path, PurePath
 
 import asyncpg
 
@@ -17,7 +18,10 @@ from flux.errors import ConfigError
 from flux.store.partitions import drop_expired, ensure_partitions
 from flux.store.pool import Connection
 
-__all__ = ["drop_expired", "ensure_partitions", "migrate", "migrate_project"]
+__all__ = [
+    "Applied", "Migration", "applied_project", "apply_project", "drop_expired", "ensure_partitions", "migrate",
+    "migrate_project", "named", "read_folder",
+]  # fmt: skip
 
 FOLDER = Path(__file__).parent / "migrations"
 # NULLS NOT DISTINCT, and the oldest release that its makers still maintain.
@@ -51,14 +55,19 @@ def read_folder(folder: Path) -> list[Migration]:
     """
     found: dict[int, Migration] = {}
     for path in sorted(folder.glob("*.sql")):
-        match = re.fullmatch(r"(\d{4})_\w[\w.-]*\.sql", path.name)
-        if match is None:
-            raise ConfigError(f"{path}: name migrations NNNN_what_it_does.sql, for example 0001_users.sql.")
-        number = int(match[1])
-        if number in found:
-            raise ConfigError(f"{path}: number {match[1]} is already taken by {found[number].name}.")
-        found[number] = Migration(number=number, name=path.name, sql=path.read_text(encoding="utf-8"))
+        migration = named(path.name, path.read_text(encoding="utf-8"), folder)
+        if migration.number in found:
+            raise ConfigError(f"{path}: number {path.name[:4]} is already taken by {found[migration.number].name}.")
+        found[migration.number] = migration
     return [found[number] for number in sorted(found)]
+
+
+def named(name: str, sql: str, folder: PurePath) -> Migration:
+    """A migration by its file's name. Raises ConfigError when that is not NNNN_name.sql."""
+    match = re.fullmatch(r"(\d{4})_\w[\w.-]*\.sql", name)
+    if match is None:
+        raise ConfigError(f"{folder / name}: name migrations NNNN_what_it_does.sql, for example 0001_users.sql.")
+    return Migration(number=int(match[1]), name=name, sql=sql)
 
 
 async def migrate(conn: Connection) -> list[str]:
@@ -100,12 +109,14 @@ async def migrate_project(conn: Connection, folder: Path) -> list[str]:
     Raises ConfigError, naming the file, when one fails, when one that was applied has changed since, or when one comes
     before what was already applied (two branches that took the same numbers).
     """
-    migrations = read_folder(folder)
+    return await apply_project(conn, read_folder(folder), folder)
+
+
+async def apply_project(conn: Connection, migrations: list[Migration], folder: PurePath) -> list[str]:
+    """The same for migrations that were read from `folder` already, wherever that is."""
     async with conn.transaction():
         await _lock(conn)
-        done = {
-            row["name"]: row["sha256"] for row in await conn.fetch("SELECT name, sha256 FROM flux.project_migrations")
-        }
+        done = {row.name: row.sha256 for row in await applied_project(conn)}
         missing = [migration for migration in migrations if migration.name not in done]
         _check_project(folder, migrations, done)
         for migration in missing:
@@ -121,7 +132,24 @@ async def migrate_project(conn: Connection, folder: Path) -> list[str]:
     return [migration.name for migration in missing]
 
 
-def _check_project(folder: Path, migrations: list[Migration], done: dict[str, str]) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Applied:
+    """A project's migration that has been applied; `sha256` of its file as it was then."""
+
+    name: str
+    sha256: str
+    applied_at: datetime
+
+
+async def applied_project(conn: Connection) -> list[Applied]:
+    """In order; none where Flux has not been yet."""
+    if await conn.fetchval("SELECT to_regclass('flux.project_migrations')") is None:
+        return []
+    rows = await conn.fetch("SELECT name, sha256, applied_at FROM flux.project_migrations ORDER BY name")
+    return [Applied(**dict(row)) for row in rows]
+
+
+def _check_project(folder: PurePath, migrations: list[Migration], done: dict[str, str]) -> None:
     last = max(done, default="")
     for migration in migrations:
         if migration.name not in done and migration.name < last:

@@ -70,6 +70,7 @@ async def migrate(call: Call) -> ApiResponse:
             raise Conflict(error.message) from None
         # Other sessions look for new columns by counts that this one would report only when it has nothing to do.
         await conn.execute(FLUSH_FINGERPRINT)
+    await call.services.tables_changed()
     return json_response(DatabaseMigrated(applied=applied))
 
 

@@ -30,6 +30,7 @@ class ApiServices:
     `flush` returns when what was answered before is stored, so that it can be found at once.
     `keys_changed` is told of all valid keys after one was made or revoked.
     `policies_changed` is called after other policies have come into force; `sql_url` is `[database] sql_url`.
+    `tables_changed` returns when what migrations made is protected and recorded.
     """
 
     pool: Pool
@@ -40,4 +41,5 @@ class ApiServices:
     live: Live
     flush: Callable[[], Awaitable[None]] = nothing
     policies_changed: Callable[[], None] = nobody
+    tables_changed: Callable[[], Awaitable[None]] = nothing
     sql_url: str | None = None

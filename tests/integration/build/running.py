@@ -116,7 +116,9 @@ async def _answered(scope: Scope, call: Call) -> tuple[bool, bytes]:
 def _scope() -> Scope:
     # Nothing here has a database or other functions: only capabilities that need neither are called.
     nothing = cast(Any, None)
-    services = Services(pool=nothing, lanes=nothing, settings=nothing, secrets={}, functions=dict, invoke=nothing, nudge=lambda: None)
+    services = Services(
+        pool=nothing, lanes=nothing, settings=nothing, secrets={}, functions=dict, invoke=nothing, nudge=lambda: None
+    )
     spec = FunctionSpec(name="test", version="0" * 64, source="", routes=(Route(method="POST", path="/"),))
     return Scope(services=services, spec=spec, request_id=bytes(16))
 

@@ -41,7 +41,7 @@ def serving(api: RecordedApi) -> Iterator[RecordedApi]:
     stopping = asyncio.Event()
 
     async def run() -> None:
-        runner = web.AppRunner(_application(api, stopping), shutdown_timeout=1)
+        runner = web.AppRunner(_with_policies(_application(api, stopping)), shutdown_timeout=1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -124,7 +124,8 @@ def _application(api: RecordedApi, stopping: asyncio.Event) -> web.Application:
         return answers[request.match_info["function"]]()
 
     async def keys(request: web.Request) -> web.Response:
-        made = {"id": "ab12cd34", "name": "ci", "tenant": "acme", "created_at": "2026-11-22T14:00:00Z"}
+        made = {"id": "ab12cd34", "name": "ci", "tenant": "acme", "role": "member"}
+        made["created_at"] = "2026-11-22T14:00:00Z"
         if request.method == "POST":
             return web.json_response({**made, "key": "flux_ab12cd34_secret"}, status=201)
         return web.json_response({"items": [{**made, "revoked_at": None}]})
@@ -142,6 +143,43 @@ def _application(api: RecordedApi, stopping: asyncio.Event) -> web.Application:
     application.router.add_post(base + "/invoke/{function}", invoke)
     application.router.add_route("*", base + "/keys", keys)
     application.router.add_delete(base + "/keys/{id}", revoke)
+    return application
+
+
+def _with_policies(application: web.Application) -> web.Application:
+    base = "/flux/api/policies"
+    made = {"table": "users", "version": 2, "active": True, "source": "api", "created_by": "api", "problem": None}
+    policy = {**made, "created_at": "2026-11-22T14:00:00Z", "document": {"member": {"preset": "full"}}}
+    warnings = ["public.everyone shows rows of tables with policies: raw SQL gets no rights on it"]
+    reads = {"role": "member", "operation": "select", "allowed": True, "by": "member", "columns": ["email", "id"]}
+    granted = {**reads, "where": "id = $auth.uid", "check": None}
+    denied = {"role": "member", "operation": "insert", "allowed": False, "by": None, "columns": [], "where": None}
+
+    async def policies(_: web.Request) -> web.Response:
+        return web.json_response({"items": [policy], "warnings": warnings})
+
+    async def one_policy(request: web.Request) -> web.Response:
+        if request.method == "DELETE":
+            return web.json_response({"table": "users", "removed": True})
+        return web.json_response({**policy, "warnings": []})
+
+    async def explained(_: web.Request) -> web.Response:
+        grants = [granted, {**denied, "check": None}]
+        masked = ["password_hash"]
+        return web.json_response(
+            {"table": "users", "restricted": True, "masked": masked, "problem": None, "grants": grants}
+        )
+
+    async def tested(request: web.Request) -> web.Response:
+        asked = await request.json()
+        answer = {**(granted if asked["operation"] == "select" else denied), "check": None, "role": asked["role"]}
+        row = {"found": True, "visible": False, "valid": True} if "id" in asked else None
+        return web.json_response({"table": "users", **answer, "problem": None, "row": row})
+
+    application.router.add_get(base, policies)
+    application.router.add_route("*", base + "/{table}", one_policy)
+    application.router.add_get(base + "/{table}/explain", explained)
+    application.router.add_post(base + "/{table}/test", tested)
     return application
 
 

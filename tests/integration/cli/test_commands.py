@@ -117,8 +117,10 @@ def test_keys(api: RecordedApi, run: Run) -> None:
     code, out, err = run("keys", "create", "ci", "--tenant", "acme")
     assert (code, out) == (0, "flux_ab12cd34_secret\n")
     assert "ab12cd34" in err
-    assert json.loads(api.requests[0][2]) == {"name": "ci", "tenant": "acme"}
-    assert run("keys", "list")[1].splitlines()[1] == "ab12cd34  ci    acme    2026-11-22"
+    assert json.loads(api.requests[0][2]) == {"name": "ci", "tenant": "acme", "role": "authenticated"}
+    run("keys", "create", "ci", "--role", "member")
+    assert json.loads(api.requests[1][2])["role"] == "member"
+    assert run("keys", "list")[1].splitlines()[1] == "ab12cd34  ci    acme    member  2026-11-22"
     assert run("keys", "revoke", "ab12cd34") == (0, "revoked ab12cd34\n", "")
 
 
@@ -256,3 +258,43 @@ def test_doctor_goes_on_where_settings_are_not_valid(run: Run, tmp_path: Path, m
     assert code == 1
     assert "✗ settings" in out
     assert "data folder" in out
+
+
+def test_policies(api: RecordedApi, run: Run, tmp_path: Path) -> None:
+    code, out, err = run("policy", "list")
+    assert (code, out.splitlines()[1].split()) == (0, ["users", "2", "api", "2026-11-22", "member", "-"])
+    assert "warning: public.everyone shows rows" in err
+    assert run("policy", "show", "users", "--version", "1")[1] == '{\n  "member": {\n    "preset": "full"\n  }\n}\n'
+    assert api.requests[-1][1] == "/flux/api/policies/users?version=1"
+    (tmp_path / "users.toml").write_text('[member]\npreset = "full"\n')
+    assert run("policy", "set", "users", "users.toml")[:2] == (0, "users: version 2 is in force\n")
+    assert api.requests[-1][::2] == ("PUT", b'{"member": {"preset": "full"}}')
+    assert run("policy", "remove", "users")[:2] == (0, "users: no policy; open to all\n")
+    lines = run("policy", "explain", "users")[1].splitlines()
+    assert lines[1].split() == ["member", "select", "yes", "email,", "id", "id", "=", "$auth.uid", "-"]
+    assert lines[2].split() == ["member", "insert", "no", "-", "-", "-"]
+    assert json.loads(run("policy", "explain", "users", "--json")[1])["restricted"] is True
+
+
+def test_policies_that_allow_and_that_do_not(api: RecordedApi, run: Run) -> None:
+    code, out, _ = run("policy", "test", "users", "--role", "member", "--uid", "7", "--claims", '{"a": 1}')
+    assert (code, out.splitlines()[0]) == (0, "member may select users")
+    sent = {"role": "member", "uid": "7", "tenant": None, "operation": "select", "claims": {"a": 1}}
+    assert json.loads(api.requests[-1][2]) == sent
+    code, out, _ = run("policy", "test", "users", "--id", "8")
+    assert (code, out.splitlines()[-1]) == (1, "row      does not pass")
+    code, out, _ = run("policy", "test", "users", "--operation", "insert")
+    assert (code, out) == (1, "anon may not insert users\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"),
+    [(("missing.toml",), 4), (("odd.toml",), 2), (("odd.json",), 2)],
+)
+def test_policy_files_that_cannot_be_read(
+    api: RecordedApi, run: Run, tmp_path: Path, arguments: tuple[str, ...], exit_code: int
+) -> None:
+    for name in ("odd.toml", "odd.json"):
+        (tmp_path / name).write_text("{]")
+    assert run("policy", "set", "users", *arguments)[0] == exit_code
+    assert api.requests == []

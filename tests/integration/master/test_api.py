@@ -184,7 +184,11 @@ async def test_keys(node: Node) -> None:
     assert key["key"].startswith(f"flux_{key['id']}_")
     assert node.keys[key["id"]].tenant == "acme"
     (listed,) = (await node.ask("GET", "/keys")).json()["items"]
-    assert listed == {name: key[name] for name in ("id", "name", "tenant", "created_at")}
+    assert listed == {name: key[name] for name in ("id", "name", "tenant", "role", "created_at")}
+    assert node.keys[key["id"]].role == key["role"] == "authenticated"
+    other = (await node.ask("POST", "/keys", {"name": "app", "role": "member"})).json()
+    assert node.keys[other["id"]].role == "member"
+    await node.ask("DELETE", f"/keys/{other['id']}")
     revoked = await node.ask("DELETE", f"/keys/{key['id']}")
     assert revoked.json() == {"id": key["id"], "revoked": True}
     assert node.keys == {}
@@ -199,6 +203,7 @@ async def test_keys(node: Node) -> None:
         ({"name": ""}, ["name"]),
         ({"name": "x" * 201, "tenant": 7}, ["name", "tenant"]),
         ({"name": "a\nb", "admin": True}, ["name", "admin"]),
+        ({"name": "a", "role": "*"}, ["role"]),
     ],
 )
 async def test_keys_that_cannot_be_made(node: Node, body: Any, paths: list[str] | None) -> None:

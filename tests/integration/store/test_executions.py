@@ -50,6 +50,8 @@ async def test_get_in_full(connection: Connection) -> None:
         "spans": [{"id": 1, "parent": 0}],
         "logs": [],
         "children": [],
+        "mutations": [],
+        "mutation_count": 0,
     }
 
 

@@ -9,7 +9,8 @@ from flux.store.pool import Connection
 
 async def test_key_is_created_found_and_revoked(connection: Connection) -> None:
     key, text = await keys.create(connection, "ci", "acme")
-    other, _ = await keys.create(connection, "ops")
+    other, _ = await keys.create(connection, "ops", role="admin")
+    assert (key.role, other.role) == ("authenticated", "admin")
     loaded = await keys.load(connection)
     assert loaded == [key, other]
     assert other.tenant is None

@@ -15,6 +15,28 @@ EVERYWHERE = {"flux.errors"}
 ALSO = {
     "commands/serve.py": {"flux.config", "flux.master.serve"},
     "commands/version.py": {"flux"},
+    # The project's own files are here and not at the server: schemas to evaluate, migrations to read.
+    "commands/db.py": {
+        "flux.build.project",
+        "flux.build.schemas",
+        "flux.config",
+        "flux.data.declare.document",
+        "flux.data.declare.migration",
+    },
+    "commands/generate.py": {"flux.build.sdk"},
+    # The database without a server.
+    "database.py": {
+        "flux.config",
+        "flux.data.declare",
+        "flux.data.declare.compare",
+        "flux.data.declare.document",
+        "flux.data.schema.introspect",
+        "flux.data.schema.typescript",
+        "flux.store",
+        "flux.store.migrate",
+        "flux.store.pool",
+        "flux.store.shape",
+    },
     "diagnosis/checks.py": {"flux.config"},
     "diagnosis/project.py": {"flux.config"},
 }

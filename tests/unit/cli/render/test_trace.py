@@ -225,3 +225,17 @@ def test_execution_without_spans(execution: Execution) -> None:
 
   ── total: - ────────────────────────"""
     )
+
+
+def test_what_was_rolled_back(execution: Execution) -> None:
+    execution["spans"] = [span(1, 0, "f"), span(2, 1, "db:insert(users)", attributes={"rolled_back": True})]
+    assert "▸ db:insert(users)           1ms  ✗ rolled back" in text(execution)
+
+
+def test_mutations_counted(execution: Execution) -> None:
+    changed = [("users", "insert"), ("users", "insert"), ("audit", "update"), ("users", "delete"), (None, "ddl")]
+    execution["mutations"] = [{"table": table, "operation": operation} for table, operation in changed]
+    lines = text(execution, with_mutations=True)
+    assert "  mutations: 5\n    users  2 inserted · 1 deleted\n    audit  1 updated\n    -      1 ddl\n" in lines
+    execution["mutation_count"] = 900
+    assert "mutations: 900 (the first 5:)" in text(execution, with_mutations=True)

@@ -1,0 +1,161 @@
+"""Policies in Postgres: versions, files, masked columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from flux.data.policy.model import Caller, Policies
+from flux.data.schema.introspect import read_schema
+from flux.data.schema.model import Schema
+from flux.errors import ConfigError
+from flux.failure import HostError
+from flux.store import policies as store
+from flux.store.policy_test import check_row
+from flux.store.pool import Connection
+
+READING = {"member": {"preset": "read_only"}}
+OWN = {"masked": ["email"], "preset": "owner(id)"}
+
+
+@pytest.fixture
+async def schema(connection: Connection) -> Schema:
+    await connection.execute(
+        "CREATE TABLE users (id int PRIMARY KEY, email text, seen tstzrange); "
+        "CREATE TABLE posts (a int, b text, author int REFERENCES users (id), PRIMARY KEY (a, b)); "
+        "INSERT INTO users VALUES (1, 'a'), (2, 'b'); INSERT INTO posts VALUES (1, 'x', 1)"
+    )
+    return await read_schema(connection)
+
+
+async def save(connection: Connection, schema: Schema, document: object) -> tuple[store.StoredPolicy, Policies]:
+    async with connection.transaction():
+        return await store.save(connection, "users", document, schema, source="api", created_by="test")  # type: ignore[arg-type]  # some are wrong
+
+
+async def test_versions(connection: Connection, schema: Schema) -> None:
+    empty = await store.marker(connection)
+    first, policies = await save(connection, schema, READING)
+    assert await store.marker(connection) != empty
+    assert (first.version, first.active, first.created_by) == (1, True, "test")
+    assert policies.grant("users", "member", "select") is not None
+    again, _ = await save(connection, schema, READING)
+    assert again.version == 1
+    before = await store.marker(connection)
+    second, _ = await save(connection, schema, OWN)
+    assert second.version == 2
+    assert await store.marker(connection) != before
+    assert [(each.version, each.active) for each in await store.versions(connection, "users")] == [
+        (2, True),
+        (1, False),
+    ]
+    assert (await store.active(connection))["users"].document == OWN
+    back, _ = await save(connection, schema, READING)
+    assert back.version == 3
+
+
+async def test_what_is_refused_changes_nothing(connection: Connection, schema: Schema) -> None:
+    await save(connection, schema, READING)
+    for wrong, told in (
+        ({"member": {"preset": "x"}}, "unknown preset"),
+        ({"member": {"select": {"where": "seen && 'not a range'"}}}, "member.select.where: Postgres says: malformed"),
+        ({"member": {"select": {"where": "x" * 300_000}}}, "are allowed"),
+    ):
+        with pytest.raises(HostError, match=told) as caught:
+            await save(connection, schema, wrong)
+        assert caught.value.code == "POLICY_INVALID"
+    assert (await store.active(connection))["users"].version == 1
+
+
+async def test_a_column_that_goes_closes_the_table(connection: Connection, schema: Schema) -> None:
+    await save(connection, schema, {"member": {"select": {"where": "email = 'a'"}}})
+    await connection.execute("ALTER TABLE users DROP COLUMN email")
+    loaded = await store.load(connection, await read_schema(connection))
+    assert 'no column "email"' in loaded.problems["users"]
+    assert loaded.policies.grant("users", "member", "select") is None
+
+
+async def test_masked_columns_are_told_to_the_record(connection: Connection, schema: Schema) -> None:
+    query = 'SELECT schema::text, "table"::text, "column"::text FROM flux.masked_columns'
+    await save(connection, schema, OWN)
+    assert [tuple(row) for row in await connection.fetch(query)] == [("public", "users", "email")]
+    async with connection.transaction():
+        assert await store.remove(connection, "users", schema)
+        assert not await store.remove(connection, "users", schema)
+    assert await connection.fetch(query) == []
+    assert len(await store.versions(connection, "users")) == 1
+
+
+async def test_files(connection: Connection, schema: Schema, tmp_path: Path) -> None:
+    folder = tmp_path / "policies"
+    assert await store.apply_files(connection, folder, schema) == []
+    folder.mkdir()
+    file = folder / "users.toml"
+    file.write_text('masked = ["email"]\npreset = "owner(id)"\n')
+    (told,) = await store.apply_files(connection, folder, schema)
+    assert told.startswith("users: version 1 from ")
+    assert await store.apply_files(connection, folder, schema) == []
+    # A change through the API stays until the file changes.
+    await save(connection, schema, READING)
+    (told,) = await store.apply_files(connection, folder, schema)
+    assert told.startswith("users: version 2 of the API is in force")
+    file.write_text('[member]\npreset = "full"\n')
+    (told,) = await store.apply_files(connection, folder, schema)
+    assert told.startswith("users: version 3 from ")
+    file.unlink()
+    (told,) = await store.apply_files(connection, folder, schema)
+    assert "its file is gone" in told
+    assert (await store.active(connection))["users"].version == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("users.toml", "[member", "users.toml: not valid TOML"),
+        ("users.toml", '[member.select]\nwhere = "ide = 1"', "users.toml: member.select.where: at character 1: "),
+        ("user.toml", "", 'user.toml: There is no table "user". Did you mean "users"?'),
+    ],
+)
+async def test_files_that_are_wrong(
+    connection: Connection, schema: Schema, tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    (tmp_path / "posts.toml").write_text('[member]\npreset = "full"\n')
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        await store.apply_files(connection, tmp_path, schema)
+    assert told in caught.value.message
+    assert await store.active(connection) == {}
+
+
+async def test_one_row(connection: Connection, schema: Schema) -> None:
+    document = {"member": {"select": {"where": "id = $auth.uid"}, "update": {"where": "true", "check": "email = 'a'"}}}
+    _, policies = await save(connection, schema, document)
+    caller = Caller(role="member", uid="1")
+
+    async def seen(table: str, operation: str, id_: object) -> tuple[bool, bool | None, bool | None]:
+        tested = await check_row(connection, schema, policies, table, operation, caller, id_)  # type: ignore[arg-type]  # as text
+        return tested.found, tested.visible, tested.valid
+
+    assert await seen("users", "select", "1") == (True, True, True)
+    assert await seen("users", "select", 2) == (True, False, True)
+    assert await seen("users", "select", 3) == (False, None, None)
+    assert await seen("users", "update", 2) == (True, True, False)
+    assert await seen("users", "delete", 1) == (True, None, None)
+    assert (await seen("posts", "select", {"a": 1, "b": "x"}))[0]
+    for wrong in ("1", {"a": 1}, {"a": 1, "b": None}):
+        with pytest.raises(HostError, match="The key is an object with a, b"):
+            await seen("posts", "select", wrong)
+
+
+async def test_two_that_save_at_once_number_their_versions(
+    connection: Connection, database_url: str, schema: Schema
+) -> None:
+    other = await asyncpg.connect(database_url)
+    try:
+        async with connection.transaction():
+            await store.save(connection, "users", READING, schema, source="api")
+            assert not await other.fetchval("SELECT pg_try_advisory_lock($1)", store.LOCK_KEY)
+    finally:
+        await other.close()
