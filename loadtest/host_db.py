@@ -1,18 +1,26 @@
-"""What `ctx.db.findOne` costs on the host's side, over the same query written by hand with asyncpg.
+"""What the data engine, and `ctx.db` on the host's side, cost over the same statement written by hand with asyncpg.
 
-    python -m loadtest.host_db --database postgresql://... [--rounds 40] [--calls 250]
+    python -m loadtest.host_db [--rounds 40] [--calls 250]
 
-Method: one connection, one row by primary key, no isolate and no record. Both take turns in rounds of `calls`, in one
-process on uvloop; each call is timed on its own. By hand = acquire from the same pool, fetchrow, JSON, release.
+Method: an embedded Postgres in a throwaway folder; no isolate and no record of the execution. All take turns in rounds
+of `calls`, one call at a time, in one process on uvloop; each call is timed on its own, to the answer's JSON.
+findById: one row of a thousand by its primary key. insert: one row, a transaction of its own that waits for the disk;
+the engine's table has Flux's triggers and gets a mutation record, the other has none.
+
+    by hand   a prepared statement on a connection that is kept, and the row as JSON
+    engine    from the query's document (shape, guard, policies, plan, parameters) on the same connection
+    ctx.db    a host call from its JSON, over the lanes
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -20,23 +28,117 @@ import orjson
 import uvloop
 
 from flux import config
+from flux.data.engine import Engine
+from flux.data.policy.model import NOBODY
+from flux.data.schema.introspect import read_schema
 from flux.manifest import FunctionSpec
-from flux.store.pool import Pool, open_pool
-from flux.store.wire.lanes import Lanes, open_lanes
+from flux.store import migrate
+from flux.store.mutations import weeks
+from flux.store.mutations.install import install
+from flux.store.pool import open_pool
+from flux.store.wire.lanes import open_lanes
 from flux.workers.host.registry import answer
 from flux.workers.host.scope import Scope, Services
 
-TABLE = "flux_host_db_bench"
+from . import database
+
+# ruff: noqa: S608  # the texts are made of constants
+
 ROWS = 1000
 SPEC = FunctionSpec(name="bench", version="0" * 64, source="bench.ts", routes=())
+TABLES = "".join(
+    f"""
+    CREATE TABLE {name} (id serial PRIMARY KEY, email text NOT NULL UNIQUE, plan text NOT NULL, created_at timestamptz);
+    INSERT INTO {name} (email, plan, created_at)
+        SELECT n || '@example.com', 'free', now() FROM generate_series(1, {ROWS}) AS n;
+    ANALYZE {name};
+    """
+    for name in ("recorded", "plain")
+)
+SELECT = "SELECT id, email, plan, created_at FROM plain WHERE id = $1 LIMIT 1"
+INSERT = "INSERT INTO plain (email, plan) VALUES ($1, $2) RETURNING id, email, plan, created_at"
+
+Calls = dict[str, Callable[[], Awaitable[bytes]]]
 
 
 async def refuse(scope: Scope, function: str, payload: bytes) -> bytes:
     raise NotImplementedError
 
 
+def contenders(scope: Scope, connection: asyncpg.Connection[asyncpg.Record], engine: Engine) -> dict[str, Calls]:
+    """By what they do; "by hand" is the baseline of each."""
+    numbers = itertools.count()
+
+    def user() -> dict[str, str]:
+        return {"email": f"new {next(numbers)}", "plan": "free"}
+
+    async def by_hand(text: str, *values: object) -> bytes:
+        row = await connection.fetchrow(text, *values)
+        return orjson.dumps(dict(row) if row else None)
+
+    async def by_engine(document: object) -> bytes:
+        plan, values = engine.plan(document, NOBODY.role)
+        parameters = plan.parameters(values, NOBODY, scope.identity(3) if plan.writes else None)
+        return plan.answer([str(row[0]).encode() for row in await connection.fetch(plan.text, *parameters)])
+
+    find = {"table": "recorded", "operation": "select", "one": True, "where": {"id": 500}}
+
+    def insert(data: dict[str, str]) -> dict[str, object]:
+        return {"table": "recorded", "operation": "insert", "data": data}
+
+    return {
+        "findById": {
+            "by hand": lambda: by_hand(SELECT, 500),
+            "engine": lambda: by_engine(
+                {"table": "recorded", "operation": "select", "one": True, "where": {"id": 500}}
+            ),
+            "ctx.db": lambda: answer(scope, "db.findById", b'{"table":"recorded","id":500}'),
+        },
+        "insert": {
+            "by hand": lambda: by_hand(INSERT, *user().values()),
+            "engine": lambda: by_engine(insert(user())),
+            "ctx.db": lambda: answer(scope, "db.insert", orjson.dumps(insert(user())), span=3),
+        },
+    }
+
+
+async def measure(url: str, superuser_url: str, rounds: int, calls: int) -> dict[str, dict[str, list[float]]]:
+    """Microseconds of each call, by what is done and by whom."""
+    connection = await asyncpg.connect(url)
+    await migrate.migrate(connection)
+    await weeks.ensure_weeks(connection, datetime.now(UTC).date())
+    await connection.execute(TABLES)
+    superuser = await asyncpg.connect(superuser_url)
+    await install(connection, unmanaged=["plain"], superuser=superuser)
+    await superuser.close()
+    lanes = open_lanes(url, 1, statement_timeout_ms=15_000)
+    async with await open_pool(url, 1, statement_timeout_ms=15_000) as pool:
+        services = Services(
+            pool=pool,
+            lanes=lanes,
+            settings=config.load(Path.cwd(), env={}),
+            secrets={},
+            functions=lambda: {SPEC.name: SPEC},
+            invoke=refuse,
+            nudge=lambda: None,
+        )
+        scope = Scope(services=services, spec=SPEC, request_id=uuid.uuid4().bytes)
+        named = contenders(scope, connection, Engine(await read_schema(connection)))
+        found: dict[str, dict[str, list[float]]] = {what: {who: [] for who in calls_} for what, calls_ in named.items()}
+        for turn in range(rounds + 1):
+            for what, by in named.items():
+                for who, call in by.items():
+                    times = await timed(call, calls)
+                    if turn:  # the first warms up
+                        found[what][who] += times
+        await scope.close()
+        await services.close()
+    await lanes.close()
+    await connection.close()
+    return found
+
+
 async def timed(call: Callable[[], Awaitable[bytes]], calls: int) -> list[float]:
-    """Microseconds of each call."""
     found = []
     for _ in range(calls):
         start = time.perf_counter_ns()
@@ -45,73 +147,25 @@ async def timed(call: Callable[[], Awaitable[bytes]], calls: int) -> list[float]
     return found
 
 
-async def measure(pool: Pool, lanes: Lanes, rounds: int, calls: int) -> dict[str, list[float]]:
-    services = Services(
-        pool=pool,
-        lanes=lanes,
-        settings=config.load(Path.cwd(), env={}),
-        secrets={},
-        functions=lambda: {SPEC.name: SPEC},
-        invoke=refuse,
-        nudge=lambda: None,
-    )
-    scope = Scope(services=services, spec=SPEC, request_id=uuid.uuid4().bytes)
-    args = orjson.dumps({"table": TABLE, "where": {"id": 500}})
-    text = f'SELECT id, email, plan, created_at FROM "{TABLE}" WHERE id = $1 LIMIT 1'  # noqa: S608  # a constant
-
-    async def host() -> bytes:
-        return await answer(scope, "db.findOne", args)
-
-    async def by_hand() -> bytes:
-        async with pool.acquire() as connection:
-            row = await connection.fetchrow(text, 500)
-        return orjson.dumps(dict(row) if row else None)
-
-    found: dict[str, list[float]] = {"host": [], "by hand": []}
-    await timed(host, calls)
-    await timed(by_hand, calls)
-    for _ in range(rounds):
-        found["host"] += await timed(host, calls)
-        found["by hand"] += await timed(by_hand, calls)
-    await scope.close()
-    await services.close()
-    return found
-
-
-async def run(url: str, rounds: int, calls: int) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(f"""
-        DROP TABLE IF EXISTS {TABLE};
-        CREATE TABLE {TABLE} (id serial PRIMARY KEY, email text NOT NULL, plan text NOT NULL, created_at timestamptz);
-        INSERT INTO {TABLE} (email, plan, created_at)
-            SELECT n || '@example.com', 'free', now() FROM generate_series(1, {ROWS}) AS n;
-        ANALYZE {TABLE};
-    """)  # noqa: S608  # constants
-    lanes = open_lanes(url, 1, statement_timeout_ms=15_000)
-    try:
-        async with await open_pool(url, 1, statement_timeout_ms=15_000) as pool:
-            found = await measure(pool, lanes, rounds, calls)
-    finally:
-        await lanes.close()
-        await connection.execute(f"DROP TABLE {TABLE}")
-        await connection.close()
-    for name, times in found.items():
-        p50, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
-        print(f"{name:8} p50 {p50:7.1f} µs   p99 {p99:7.1f} µs   {len(times)} calls")
-    medians = [
-        statistics.median(found["host"][at : at + calls]) - statistics.median(found["by hand"][at : at + calls])
-        for at in range(0, rounds * calls, calls)
-    ]
-    print(f"overhead p50 {statistics.median(medians):.1f} µs (median of {rounds} rounds)")
+async def run(rounds: int, calls: int) -> None:
+    async with database.scratch() as (_, server):
+        url = await server.create("host_db")
+        found = await measure(url, url.replace("//flux@", "//postgres@"), rounds, calls)
+    for what, by in found.items():
+        baseline = statistics.median(by["by hand"])
+        for who, times in by.items():
+            p50, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
+            print(
+                f"{what:9} {who:8} p50 {p50:7.1f} µs ({p50 / baseline:.2f} x)   p99 {p99:7.1f} µs   {len(times)} calls"
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--database", required=True, help="URL of a database in which a table may be made")
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--calls", type=int, default=250)
     given = parser.parse_args()
-    uvloop.run(run(given.database, given.rounds, given.calls))
+    uvloop.run(run(given.rounds, given.calls))
 
 
 if __name__ == "__main__":
