@@ -89,9 +89,7 @@ def contenders(scope: Scope, connection: asyncpg.Connection[asyncpg.Record], eng
     return {
         "findById": {
             "by hand": lambda: by_hand(SELECT, 500),
-            "engine": lambda: by_engine(
-                {"table": "recorded", "operation": "select", "one": True, "where": {"id": 500}}
-            ),
+            "engine": lambda: by_engine(find),
             "ctx.db": lambda: answer(scope, "db.findById", b'{"table":"recorded","id":500}'),
         },
         "insert": {
