@@ -15,6 +15,7 @@ from flux.errors import FluxError
 from .commands import (
     db,
     doctor,
+    explain,
     generate,
     invoke,
     keys,
@@ -40,7 +41,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 fine, 1 the answer is bad, 2 usage, 3 not allowed, 4 not found, 5 conflict, 6 unreachable.",
 )
-for group in (project, serve, trace, tail, logs, invoke, replay, state, db, generate, keys, policy, doctor, version):
+GROUPS = (
+    *(project, serve, trace, explain, tail, logs, invoke, replay, state),
+    *(db, generate, keys, policy, doctor, version),
+)
+for group in GROUPS:
     group.register(app)
 
 # Typer does not export its usage errors (unknown option, missing argument); this is their common class.

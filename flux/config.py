@@ -16,7 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from flux.data.routes.declared import read_routes
 from flux.errors import ConfigError
+from flux.manifest import DataRoute
 from flux.settings.declare import Declared, declared, setting
 from flux.settings.sections import Auth, Cors, Database, Limits, Outbound, RateLimit, Record, Server
 from flux.settings.values import parse
@@ -34,11 +36,14 @@ SECTIONS: dict[str, type] = {
     "auth": Auth,
 }
 ENV_SECTION = "env"
+ROUTES_SECTION = "routes"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """Everything that can be set. `env` is the `[env]` table: part of a code version, readable by functions."""
+    """Everything that can be set. `env` is the `[env]` table: part of a code version, readable by functions.
+    `routes` are the `[[routes]]`: tables that are served without a function.
+    """
 
     project: Path
     # RUF009: `setting` makes a dataclass field, like `field` itself.
@@ -55,6 +60,7 @@ class Settings:
     cors: Cors = field(default_factory=Cors)
     auth: Auth = field(default_factory=Auth)
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    routes: tuple[DataRoute, ...] = ()
 
 
 def known() -> dict[str, Declared]:
@@ -81,7 +87,7 @@ def load(
     """
     project = project.resolve()
     settings = known()
-    values, table = _from_file(project / FILE_NAME, settings)
+    values, table, routes = _from_file(project / FILE_NAME, settings)
     for key, entry in settings.items():
         raw = env.get(variable(key))
         if raw:
@@ -90,34 +96,50 @@ def load(
         if raw is not None:
             where = f'option "{key}"'
             values[key] = _parsed(raw, settings.get(key) or _unknown("command line", key, list(settings)), where)
-    return _assembled(project, values, table)
+    return _assembled(project, values, table, routes)
 
 
-def _from_file(path: Path, settings: Mapping[str, Declared]) -> tuple[dict[str, Any], dict[str, str]]:
+def _from_file(
+    path: Path, settings: Mapping[str, Declared]
+) -> tuple[dict[str, Any], dict[str, str], tuple[DataRoute, ...]]:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        return {}, {}
+        return {}, {}, ()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     values: dict[str, Any] = {}
     table: dict[str, str] = {}
+    routes: tuple[DataRoute, ...] = ()
     for name, content in document.items():
         if name == ENV_SECTION:
             table = _env_table(path, content)
+        elif name == ROUTES_SECTION:
+            routes = _routes(path, content)
         elif name in SECTIONS:
             if not isinstance(content, dict):
                 raise ConfigError(f"{path}: {name} must be a table: [{name}]")
             values.update({f"{name}.{key}": raw for key, raw in content.items()})
         else:
             values[name] = content
-    allowed = [*settings, *SECTIONS, ENV_SECTION]
-    return {
-        key: _parsed(raw, settings.get(key) or _unknown(str(path), key, allowed), f"{path}: {key}")
-        for key, raw in values.items()
-    }, table
+    allowed = [*settings, *SECTIONS, ENV_SECTION, ROUTES_SECTION]
+    return (
+        {
+            key: _parsed(raw, settings.get(key) or _unknown(str(path), key, allowed), f"{path}: {key}")
+            for key, raw in values.items()
+        },
+        table,
+        routes,
+    )
+
+
+def _routes(path: Path, content: Any) -> tuple[DataRoute, ...]:
+    try:
+        return read_routes(content)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def _env_table(path: Path, content: Any) -> dict[str, str]:
@@ -142,12 +164,16 @@ def _unknown(where: str, key: str, allowed: list[str]) -> Declared:
     hint = f'; did you mean "{near[0]}"?' if near else "."
     inside = [name.partition(".")[2] for name in allowed if name.startswith(section + ".")]
     takes = (
-        f"[{section}] takes: {', '.join(inside)}" if inside and "." in key else f"Sections: {', '.join(SECTIONS)}, env"
+        f"[{section}] takes: {', '.join(inside)}"
+        if inside and "." in key
+        else f"Sections: {', '.join(SECTIONS)}, env, routes"
     )
     raise ConfigError(f'{where}: unknown setting "{key}"{hint} {takes}')
 
 
-def _assembled(project: Path, values: Mapping[str, Any], table: Mapping[str, str]) -> Settings:
+def _assembled(
+    project: Path, values: Mapping[str, Any], table: Mapping[str, str], routes: tuple[DataRoute, ...]
+) -> Settings:
     by_section: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     for key, value in values.items():
         section, dot, name = key.partition(".")
@@ -161,5 +187,6 @@ def _assembled(project: Path, values: Mapping[str, Any], table: Mapping[str, str
         functions=project / values.get("functions", "functions"),
         data=project / values.get("data", ".flux"),
         env=MappingProxyType(dict(table)),
+        routes=routes,
         **made,
     )

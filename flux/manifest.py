@@ -38,11 +38,41 @@ class DatabaseUse:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataRoute:
+    """A table that is served without a function (docs/DATA_ROUTES.md).
+
+    `operations` are those of the query format. `columns`: those of the table that can be named and answered, None = all
+    that policies let through. `policies`: whether only tables that have a policy are served.
+    """
+
+    table: str
+    path: str
+    methods: tuple[str, ...] = ("GET",)
+    operations: tuple[str, ...] = ("select", "count", "aggregate")
+    columns: tuple[str, ...] | None = None
+    policies: bool = True
+    auth: Auth | None = None
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> DataRoute:
+        columns = value["columns"]
+        return cls(
+            **{
+                **value,
+                "methods": tuple(value["methods"]),
+                "operations": tuple(value["operations"]),
+                "columns": None if columns is None else tuple(columns),
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class FunctionSpec:
     """One version of one function.
 
     `version` is the SHA-256 (hex, 64 characters) of bundle and env; bundle and source map lie in the store of builds
-    under that name. `source` is the path of the entry file, relative to the project folder.
+    under that name. `source` is the path of the entry file, relative to the project folder. A data route (runtime
+    "data") has no bundle: its version is the hash of `data`, which describes it.
     """
 
     name: str
@@ -50,12 +80,13 @@ class FunctionSpec:
     source: str
     routes: tuple[Route, ...]
     auth: Auth = "none"
-    runtime: Literal["v8"] = "v8"
+    runtime: Literal["v8", "data"] = "v8"
     limits: Limits = field(default_factory=Limits)
     max_attempts: int = 5
     allow_http: tuple[str, ...] = ()
     asynchronous: bool = False
     db: DatabaseUse = field(default_factory=DatabaseUse)
+    data: DataRoute | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -69,6 +100,7 @@ class FunctionSpec:
                 "limits": Limits(**value["limits"]),
                 "allow_http": tuple(value["allow_http"]),
                 "db": DatabaseUse(**value.get("db", {})),
+                "data": DataRoute.from_json(data) if (data := value.get("data")) else None,
             }
         )
 

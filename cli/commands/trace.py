@@ -11,6 +11,8 @@ from .. import options
 from ..options import AsJson, Data, OnlyErrors, OnlyFunction, Project, Since, Url
 
 if TYPE_CHECKING:
+    from flux.record.hints import Hint
+
     from ..client import Api
 
 PAGE = 100  # executions asked for at once
@@ -78,7 +80,7 @@ def trace(
     wanted = options.execution_id(id) if id is not None else newest(api, filters)
     execution = api.get(f"/executions/{wanted}")
     if json:
-        out.json(execution)
+        out.json({**execution, "hints": [hint.to_json() for hint in _hints(api, execution)]})
     elif flame:
         from ..render.flame import flame_lines
 
@@ -86,7 +88,19 @@ def trace(
     else:
         from ..render.trace import trace_lines
 
-        out.lines(trace_lines(execution, paint=out.paint, slow_ms=slow, with_logs=logs, with_mutations=mutations))
+        found = _hints(api, execution)
+        lines = trace_lines(
+            execution, paint=out.paint, slow_ms=slow, with_logs=logs, with_mutations=mutations, found=found
+        )
+        out.lines(lines)
+
+
+def _hints(api: Api, execution: Any) -> list[Hint]:
+    from flux.record.hints import hints
+
+    from ..explaining import with_indexes
+
+    return with_indexes(api, execution, hints(execution))
 
 
 def executions(api: Api, filters: Filters, limit: int) -> list[dict[str, Any]]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .text import Json, clean, duration
+from .text import Json, clean
 
-N_PLUS_ONE_CALLS = 5  # fewer equal calls under one parent are as often meant as not
 SLOW_MS = 100.0  # a person notices from here on
 
 
@@ -79,23 +77,3 @@ def own_ms(node: Node) -> float:
 
 def is_slow(node: Node, slow_ms: float = SLOW_MS) -> bool:
     return own_ms(node) >= slow_ms
-
-
-def repeated_calls(node: Node) -> list[str]:
-    """One sentence for each database call that the span makes again and again (N+1)."""
-    calls = [child for child in node.children if child.span.get("kind") == "db"]
-    counts = Counter(child.name for child in calls)
-    found = []
-    for name, count in counts.items():
-        if count >= N_PLUS_ONE_CALLS:
-            took = sum(child.ms or 0 for child in calls if child.name == name)
-            found.append(f"N+1: {name} ran {count} times in {node.name}, {duration(took)} in all: {_remedy(name)}")
-    return found
-
-
-def _remedy(name: str) -> str:
-    if name.startswith("db:insert("):
-        return "insertMany writes the rows at once"
-    if name.startswith("db:select("):
-        return "one query with { in: [...] } reads the rows at once"
-    return "one statement for all rows would do"

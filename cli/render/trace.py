@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from flux.record.hints import Hint, hints
 
 from .branches import Branch, branches
 from .logs import log_lines
 from .mutations import mutation_lines
-from .spans import SLOW_MS, Node, is_slow, repeated_calls, tree
+from .spans import SLOW_MS, Node, is_slow, tree
 from .text import PLAIN, Json, Paint, clean, duration, error_line, short_id, shorten, source_of, subject, violation_line
 
 DURATION_COLUMN = 32  # of a root span; one further for each level below
@@ -27,8 +29,12 @@ def trace_lines(
     slow_ms: float = SLOW_MS,
     with_logs: bool = False,
     with_mutations: bool = False,
+    found: Sequence[Hint] | None = None,
 ) -> list[str]:
-    """`execution` is the answer of `GET /flux/api/executions/{id}`. Blocks are set apart by one empty line."""
+    """`execution` is the answer of `GET /flux/api/executions/{id}`. Blocks are set apart by one empty line.
+
+    `found`: its hints, when more is known about them than the spans say.
+    """
     roots = tree(execution.get("spans") or ())
     column = _column(roots)
     blocks = [[heading(execution, paint)]]
@@ -37,7 +43,7 @@ def trace_lines(
     if with_mutations:
         blocks.append(list(mutation_lines(execution, paint)))
     blocks.append(
-        [f"  {paint.yellow('!')} {hint}" for root in roots for node in root.walk() for hint in repeated_calls(node)]
+        [line for hint in (hints(execution) if found is None else found) for line in _hint_lines(hint, paint)]
     )
     if error := execution.get("error"):
         blocks.append(list(error_lines(error, paint)))
@@ -67,6 +73,15 @@ def error_lines(error: Json, paint: Paint = PLAIN) -> Iterator[str]:
         yield f"    at {source}"
     for violation in error.get("violations") or ():
         yield f"    {violation_line(violation)}"
+
+
+def _hint_lines(hint: Hint, paint: Paint) -> Iterator[str]:
+    yield f"  {paint.yellow('!')} {clean(hint.message)}"
+    for index in hint.indexes:
+        yield f"    {clean(index['why'])}; an index would serve:"
+        yield f"    {paint.bold(clean(index['ddl']) + ';')}"
+    if hint.next:
+        yield f"    {paint.dim('next:')} {clean(hint.next)}"
 
 
 def _column(roots: list[Node]) -> int:

@@ -18,10 +18,12 @@ from typing import Any
 import orjson
 
 from ..config import Settings
+from ..data.routes.check import check_routes
+from ..data.schema.introspect import read_schema
 from ..errors import FluxError, NotFound
 from ..ipc.wire import RequestKind, ResultKind, pack_result
-from ..manifest import FunctionSpec, Manifest
-from ..store import keys, versions
+from ..manifest import DataRoute, FunctionSpec, Manifest
+from ..store import keys, policies, versions
 from ..store.pool import Pool
 from .api.live import Live
 from .dispatcher import Dispatcher, Lane
@@ -123,8 +125,15 @@ class Node:
     # What is live.
 
     async def deploy(self, manifest: Manifest) -> None:
-        """Makes these the live functions: the versions are kept first, then workers learn them, then routes switch."""
+        """Makes these the live functions: the versions are kept first, then workers learn them, then routes switch.
+
+        Raises ConfigError for data routes that do not fit the database.
+        """
+        routes = _data_routes(manifest)
         async with self.pool.acquire() as connection:
+            if routes != _data_routes(self.manifest):
+                schema = await read_schema(connection)
+                check_routes(routes, schema, (await policies.load(connection, schema)).policies)
             await versions.save(connection, manifest.functions.values())
         plain = manifest.to_json()
         await self.supervisor.deploy(plain, orjson.dumps(plain))
@@ -206,3 +215,7 @@ class Node:
 
     def ready_workers(self) -> int:
         return sum(lane.accepting for lane in self.dispatcher.lanes)
+
+
+def _data_routes(manifest: Manifest) -> list[DataRoute]:
+    return [spec.data for spec in manifest.functions.values() if spec.data is not None]

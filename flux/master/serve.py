@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -26,9 +26,9 @@ from ..build.pipeline import build_project
 from ..config import Settings
 from ..errors import BuildFailed, FluxError, LocalError
 from ..record.seal import seal_key
-from ..store import embedded, jobs
+from ..store import embedded
 from ..store.migrate import migrate, migrate_project
-from ..store.partitions import drop_expired, ensure_partitions
+from ..store.partitions import ensure_partitions
 from ..store.pool import LOST_CONNECTION, Connection, Pool, borrowed, open_pool
 from .api.operator import operator_guard, operator_key
 from .api.serve import Api
@@ -43,12 +43,13 @@ from .node import Node
 from .recorder import STORE_S
 from .recovery import recover
 from .status import handlers
+from .tables import Tables
+from .upkeep import maintain
 
 log = logging.getLogger("flux.master")
 
 POOL_SIZE = 6  # recorder, queue, and a few readers of the API
 SECRET_PREFIX = "FLUX_SECRET_"  # noqa: S105  a variable's name, not a secret
-MAINTENANCE_S = 3600.0
 KEYS_S = 5.0  # a key revoked on another node is refused here after at most this long
 
 
@@ -79,6 +80,7 @@ class Server:
         self.stopping = asyncio.Event()
         self.reloading = asyncio.Event()
         self.embedded = False
+        self.tables: Tables
         self.node: Node
 
     async def run(self) -> int:
@@ -129,7 +131,7 @@ class Server:
         edge = self._edge()
         host, port = await edge.start(self.settings.server.host, self.settings.server.port)
         queue = asyncio.create_task(node.queue.run())
-        chores = [asyncio.create_task(work) for work in (self._maintain(), self._refresh_keys(), self._reload())]
+        chores = [asyncio.create_task(work) for work in self._chores()]
         if self.dev:
             chores.append(asyncio.create_task(Dev(self.settings, node).run()))
         self.folder.announce(f"http://{host}:{port}")
@@ -156,6 +158,7 @@ class Server:
             server = await asyncio.to_thread(embedded.start, self.settings.data / "postgres")
             database = dataclasses.replace(self.settings.database, url=server.url)
             self.settings = dataclasses.replace(self.settings, database=database)
+        self.tables = Tables(self.settings, server.superuser_url if server else None)
         url = self.settings.database.url
         assert url is not None
         try:
@@ -171,12 +174,20 @@ class Server:
             if server is not None:
                 await asyncio.to_thread(server.stop)
 
+    def _chores(self) -> Iterator[Coroutine[None, None, None]]:
+        """What goes on beside serving, each until it is cancelled."""
+        yield maintain(self.node.pool, self.settings.record)
+        yield self._refresh_keys()
+        yield self._reload()
+        yield self.tables.watch(self.node.pool)
+
     async def _prepare(self, connection: Connection) -> None:
         for name in await migrate(connection):
             log.info("schema flux: applied %s", name)
         for name in await migrate_project(connection, self.settings.project / "migrations"):
             log.info("project: applied %s", name)
         await ensure_partitions(connection, datetime.now(UTC).date())
+        await self.tables.prepare(connection)
 
     def _edge(self) -> Edge:
         front = Front(
@@ -199,29 +210,16 @@ class Server:
             flush=node.recorder.flush,
             keys_changed=node.gateway.set_keys,
             live=node.live,
+            policies_changed=self.tables.changed,
+            tables_changed=self._tables_changed,
+            sql_url=self.settings.database.sql_url,
         )
         guard = operator_guard(operator_key(self.settings.data))
         return Mounts(exact=handlers(node), api=Api(services).mount(guard))
 
-    async def _maintain(self) -> None:
-        """Partitions ahead and retention behind, now and then."""
-        record = self.settings.record
-        while True:
-            with contextlib.suppress(*LOST_CONNECTION):
-                async with borrowed(self.node.pool) as connection:
-                    today = datetime.now(UTC).date()
-                    await ensure_partitions(connection, today)
-                    for what in await drop_expired(
-                        connection,
-                        today=today,
-                        retention_days=record.retention_days,
-                        error_retention_days=record.error_retention_days,
-                    ):
-                        log.info("retention: %s", what)
-                    swept = jobs.SWEEP_ROWS
-                    while swept == jobs.SWEEP_ROWS:
-                        swept = await jobs.sweep(connection)
-            await asyncio.sleep(MAINTENANCE_S)
+    async def _tables_changed(self) -> None:
+        async with borrowed(self.node.pool) as connection:
+            await self.tables.refresh(connection)
 
     async def _refresh_keys(self) -> None:
         while True:

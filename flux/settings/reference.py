@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flux import errors
-from flux.config import ENV_SECTION, FILE_NAME, SECTIONS, Settings, variable
+from flux.config import ENV_SECTION, FILE_NAME, ROUTES_SECTION, SECTIONS, Settings, variable
 from flux.errors import FluxError
 from flux.settings.declare import Declared, declared, show
 
@@ -36,6 +36,10 @@ def settings_page() -> str:
         f"## [{ENV_SECTION}]",
         "",
         "Names and texts that functions read as `ctx.env`. They are part of a code version: changing one is a deploy.",
+        "",
+        f"## [[{ROUTES_SECTION}]]",
+        "",
+        "Tables that are served without a function, one entry each: see [DATA_ROUTES](DATA_ROUTES.md).",
         "",
     ]
     return "\n".join(lines)

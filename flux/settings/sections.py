@@ -134,6 +134,12 @@ class Record:
     )
     retention_days: int = setting(30, "Age at which the record of a success is dropped.", unit="days", minimum=1)
     error_retention_days: int = setting(90, "Age at which the record of a failure is dropped.", unit="days", minimum=1)
+    mutation_retention_days: int = setting(
+        365,
+        "Age at which mutations are dropped: how far back rows can be read; a year, for what is done once a year.",
+        unit="days",
+        minimum=1,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,6 +162,17 @@ class Database:
         maximum=1000,
     )
     statement_timeout_ms: int = setting(15_000, "Longest statement of a function.", unit="ms", minimum=1)
+    sql: Literal["", "all", "granted"] = setting(
+        "",
+        'Functions that may use ctx.db.sql: "granted" = those whose flux.json says so, "" = all until there are policies. '
+        '"all": all, and while there are no policies with the rights of Flux\' own user (DDL).',
+    )
+    sql_url: str | None = setting(
+        None, "DSN for raw SQL, where Flux may not make roles: a login of yours without rights, in the same database."
+    )
+    unmanaged: tuple[str, ...] = setting(
+        (), 'Tables ("name" or "schema.name") whose changes are not recorded, such as caches and queues of your own.'
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -43,6 +43,7 @@ LOG_TAIL_LINES = 5
 
 # A role without superuser rights: raw SQL of a function must not read the server's files or run programs.
 # Its search path leaves "$user" out: that would be schema flux, which is no place for the project's tables.
+USER, SUPERUSER = "flux", "postgres"
 BOOTSTRAP_SQL = "CREATE ROLE flux LOGIN;\nCREATE DATABASE flux OWNER flux;\nALTER ROLE flux SET search_path = public;\n"
 
 # Written to postgresql.conf once, when the cluster is made; the team may change any of it there.
@@ -83,7 +84,12 @@ class Embedded:
     @property
     def url(self) -> str:
         host = quote(str(self.socket_folder), safe="")
-        return f"postgresql://flux@/flux?host={host}&port=5432"
+        return f"postgresql://{USER}@/flux?host={host}&port=5432"
+
+    @property
+    def superuser_url(self) -> str:
+        """For what the ordinary user may not: event triggers, and who may make roles."""
+        return self.url.replace(f"//{USER}@", f"//{SUPERUSER}@", 1)
 
     def running(self) -> bool:
         return postmaster.serves(self.pid, self.folder)
@@ -157,7 +163,7 @@ def _create_cluster(folder: Path, installation: Installation, account: Account |
     accounts.hand_over(unfinished, account)
     # The built-in locale sorts by code point and is the same on every machine and operating system release.
     locale = ("--locale-provider=builtin", "--locale=C.UTF-8") if installation.major >= 17 else ("--no-locale",)
-    authentication = ("--auth=trust", "--username=postgres")
+    authentication = ("--auth=trust", f"--username={SUPERUSER}")
     _run(installation, "initdb", "-D", str(unfinished), "--encoding=UTF8", *locale, *authentication, account=account)
     with (unfinished / "postgresql.conf").open("a") as settings:
         settings.write(CLUSTER_SETTINGS)

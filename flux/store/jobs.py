@@ -120,6 +120,17 @@ def pushing(
     return statement("job_push_once"), [*parameters, idempotency_key]
 
 
+_PARAMETERS = (
+    *("job_id", "function", "payload", "parent_request_id", "tenant", "delay_ms", "priority", "max_attempts", "caller"),
+    "idempotency_key",
+)
+
+
+def as_object(parameters: Sequence[Any]) -> dict[str, Any]:
+    """The parameters of `pushing` by name, as `flux_auth.push` takes them (migration 0007)."""
+    return dict(zip(_PARAMETERS, parameters, strict=False))
+
+
 async def claim(conn: Connection, *, limit: int, functions: Sequence[str] | None, lease_s: float) -> list[Job]:
     """Take due jobs, the most urgent first; never one that another claim holds."""
     rows = await conn.fetch(statement("job_claim"), limit, functions, lease_s)

@@ -68,9 +68,12 @@ async def load(conn: Connection, schema: Schema) -> Assembled:
 
 
 async def marker(conn: Connection) -> str:
-    """Another text whenever another set of documents is active; cheap enough to ask for every second."""
-    query = "SELECT string_agg(table_name || ':' || version, ',' ORDER BY table_name) FROM flux.policies WHERE active"
-    return await conn.fetchval(query) or ""
+    """Another text whenever other documents are active, or raw SQL runs otherwise; cheap enough to ask every second."""
+    query = (
+        "SELECT concat(login, '|', single, '|', whole, '|', problem, '|', (SELECT string_agg("
+        "table_name || ':' || version, ',' ORDER BY table_name) FROM flux.policies WHERE active)) FROM flux.protection"
+    )
+    return str(await conn.fetchval(query))
 
 
 async def save(
@@ -139,7 +142,7 @@ async def apply_files(conn: Connection, folder: Path, schema: Schema) -> list[st
 
 
 async def mask(conn: Connection, schema: Schema, policies: Policies) -> None:
-    """Tells the mutation record which columns are masked (flux.masked_columns)."""
+    """Tells the mutation record which columns are masked (flux.masked_columns), from this transaction on."""
     wanted = sorted(
         (schema.tables[key].schema, schema.tables[key].name, column)
         for key, policy in policies.tables.items()
@@ -160,6 +163,8 @@ async def mask(conn: Connection, schema: Schema, policies: Policies) -> None:
         """,
         *lists,
     )
+    if await conn.fetchval("SELECT to_regclass('flux.capture_pending')") is not None:
+        await conn.execute("SELECT flux.manage(root) FROM flux.capture_pending")
 
 
 async def _insert(
@@ -227,4 +232,4 @@ def _stored(row: Any) -> StoredPolicy:
 
 def _json(value: Any) -> Any:
     """A JSON column's value: text, or a fragment where the connection has Flux's codecs."""
-    return orjson.loads(value.contents if isinstance(value, orjson.Fragment) else value)
+    return orjson.loads(orjson.dumps(value) if isinstance(value, orjson.Fragment) else value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -55,12 +56,18 @@ def mark_dirty(conn: Connection) -> None:
 
 
 async def open_pool(
-    url: str, size: int, *, statement_timeout_ms: int, application_name: str = "flux", min_size: int = 1
+    url: str,
+    size: int,
+    *,
+    statement_timeout_ms: int,
+    application_name: str = "flux",
+    min_size: int = 1,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Pool:
     """A pool of at most `size` connections (`min_size` are opened now, so that a wrong URL fails here).
 
     Giving a connection back costs no round trip unless `mark_dirty` was called on it. An open transaction is always
-    rolled back. `statement_timeout_ms` 0 = none.
+    rolled back. `statement_timeout_ms` 0 = none. `settings`: what else sessions ask of the server.
     """
     return await asyncpg.create_pool(
         url,
@@ -69,7 +76,7 @@ async def open_pool(
         connection_class=TrackedConnection,
         reset=_reset,
         command_timeout=silence_s(statement_timeout_ms),
-        server_settings=session_settings(application_name, statement_timeout_ms),
+        server_settings={**session_settings(application_name, statement_timeout_ms), **settings},
     )
 
 

@@ -22,7 +22,6 @@ from ..record.journal import FIRST_CALL, Journal
 from ..record.redaction import KEY_RESULTS, record_headers, record_keys
 from ..record.seal import Seal
 from .failure import Failure, from_flux_error
-from .isolate.isolate import Isolate
 
 # Journal numbers 1 and 2 are the gateway's and the function's own spans; the isolate counts its calls from 1.
 OFFSET = FIRST_CALL - 1
@@ -57,6 +56,18 @@ class Host(Protocol):
     async def close(self) -> None:
         """Gives back everything held for the execution; idempotent."""
         ...
+
+
+class Runtime(Protocol):
+    """Runs functions: an isolate, or what stands for one. What it says of an execution comes as events."""
+
+    def start(
+        self, execution: int, *, started_us: int, seed: bytes, request: bytes, body: bytes | None, context: bytes
+    ) -> None: ...
+
+    def answer(self, execution: int, call: int, *, clock_us: int, ok: bool, payload: bytes) -> None: ...
+
+    def abandon(self, execution: int) -> None: ...
 
 
 class Execution:
@@ -96,7 +107,7 @@ class Execution:
         self.request_id = request_id
         self.head = head
         self.journal = Journal(cap)
-        self.isolate: Isolate | None = None
+        self.isolate: Runtime | None = None
         self.host: Host | None = None
         self.over = False
         self.wall_us = 0
@@ -114,7 +125,7 @@ class Execution:
 
     def start(
         self,
-        isolate: Isolate,
+        isolate: Runtime,
         host: Host,
         *,
         clock_us: int,
@@ -268,6 +279,8 @@ class Execution:
 
 
 def response_body(response: dict[str, Any]) -> bytes:
+    if "json" in response:
+        return dumps(response["json"])
     if "body_base64" in response:
         return base64.b64decode(response["body_base64"])
     return str(response.get("body") or "").encode("utf-8", "replace")

@@ -39,12 +39,13 @@ from ..replay.recorded import RecordedHost, recorded_calls
 from ..store.pool import open_pool
 from ..store.wire.lanes import open_lanes
 from .boot import Boot, BootFiles
+from .data_run import DataRun
 from .events import deliver
-from .execution import Execution
+from .execution import Execution, Runtime
 from .failure import describe
 from .host.scope import Scope, Services
 from .invocations import Invocations
-from .isolate.isolate import Event, Isolate, ModuleFailed
+from .isolate.isolate import Event, ModuleFailed
 from .isolate.protocol import Loaded
 from .isolates import Isolates
 from .journal_writer import JournalWriter
@@ -178,11 +179,22 @@ class Worker:
             return
         private: Private = loads(secret) if secret else {}
         spec = self.specs.get((head.function, head.version)) or spec_of(private)
-        isolate = self.isolates.ready(spec) if spec else None
+        isolate = self._ready(execution, spec) if spec else None
         if isolate is not None and spec is not None:
             self._start(execution, spec, isolate, private, body)
         else:
             self.spawn(self._open_and_start(execution, spec, private, body))
+
+    def _ready(self, execution: Execution, spec: FunctionSpec) -> Runtime | None:
+        if spec.data is None:
+            return self.isolates.ready(spec)
+        return DataRun(
+            spec.data,
+            execution.head.route,
+            limit=spec.limits.message_bytes,
+            on_events=self._on_events,
+            loop=self.loop,
+        )
 
     def _begin(self, execution: Execution, packed: bytes) -> bool:
         """Writes the first journal entry; False when the request was refused because there is no room for a record."""
@@ -212,7 +224,7 @@ class Worker:
             self._start(execution, spec, isolate, private, body)
 
     def _start(
-        self, execution: Execution, spec: FunctionSpec, isolate: Isolate, private: Private, body: bytes | None
+        self, execution: Execution, spec: FunctionSpec, isolate: Runtime, private: Private, body: bytes | None
     ) -> None:
         head = execution.head
         calls = private.get("calls")
@@ -271,7 +283,8 @@ class Worker:
                     execution.fail_with(FluxError())
 
     def _frames(self, version: str) -> Callable[[str], list[Frame]]:
-        return lambda stack: frames(map_stack(stack, map_of(self.builds, version)))
+        # What has no stack comes from no code, as in a data route, which has no map either.
+        return lambda stack: frames(map_stack(stack, map_of(self.builds, version))) if stack else []
 
     # Out.
 
@@ -317,7 +330,7 @@ class Worker:
         self.live = manifest.functions
         self.isolates.keep(frozenset(spec.version for spec in self.live.values()))
         setproctitle.setproctitle(title(self.boot, len(self.live)))
-        for spec in list(manifest.functions.values())[:PREWARMED]:
+        for spec in [spec for spec in manifest.functions.values() if spec.data is None][:PREWARMED]:
             self.spawn(self._warm(spec))
 
     async def _warm(self, spec: FunctionSpec) -> None:

@@ -157,3 +157,15 @@ def test_every_setting_is_declared_with_a_reason_and_a_variable_of_its_own() -> 
     assert all(entry.meta.reason.endswith((".", ")")) for entry in settings.values())
     assert len({variable(key) for key in settings}) == len(settings)
     assert set(SECTIONS) <= set(Settings.__dataclass_fields__)
+
+
+def test_data_routes(tmp_path: Path) -> None:
+    (tmp_path / "flux.toml").write_text('[[routes]]\ndb = "users"\nmethods = ["GET", "POST"]\n')
+    (route,) = load(tmp_path, env={}).routes
+    assert (route.table, route.path, route.methods) == ("users", "/users", ("GET", "POST"))
+    (tmp_path / "flux.toml").write_text('[[routes]]\ndb = "users"\nmethod = ["GET"]\n')
+    with pytest.raises(ConfigError, match=r'flux.toml: routes\[0\]: unknown key "method"; did you mean "methods"'):
+        load(tmp_path, env={})
+    (tmp_path / "flux.toml").write_text('[routes]\ndb = "users"\n')
+    with pytest.raises(ConfigError, match="must be a list of tables"):
+        load(tmp_path, env={})

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from flux.data.policy.model import Grant
 from flux.data.query.model import ALWAYS, Condition, Delete, Item, Update
-from flux.data.schema.model import Column
 
+from .ahead import update_ahead
+from .assigned import assigned
 from .conditions import both, condition, granted
 from .names import quoted
-from .parameters import Parameters
 from .plan import Plan
 from .statement import Place, Statement, source
-from .written import check_of, check_writable, checked, finished, reader, unless
+from .written import check_of, check_writable, checked, finished, reader, unless, when
 
 
 def plan_update(statement: Statement, query: Update, *, record: bool) -> Plan:
@@ -35,12 +35,16 @@ def plan_update(statement: Statement, query: Update, *, record: bool) -> Plan:
         ]
     )
     where = _touched(place, grant, reading, query.where, query.returning)
+    ahead = update_ahead(statement, table, query, grant)
+    if ahead:
+        # CASE: of rows that are not touched, nobody must learn what the check says.
+        where = f"{where} AND CASE WHEN {where} THEN {when(ahead)} ELSE false END" if where else when(ahead)
     must = checked(statement, table, check)
     return finished(
         statement,
         place,
         reading,
-        f"UPDATE {source(table, 't')} SET {sets}{where}",
+        f"UPDATE {source(table, 't')} SET {sets}{_where(where)}",
         returning=query.returning,
         one=False,
         record=record,
@@ -58,7 +62,7 @@ def plan_delete(statement: Statement, query: Delete, *, record: bool) -> Plan:
         statement,
         place,
         reading,
-        f"DELETE FROM {source(table, 't')}{where}",
+        f"DELETE FROM {source(table, 't')}{_where(where)}",
         returning=query.returning,
         one=False,
         record=record,
@@ -66,22 +70,18 @@ def plan_delete(statement: Statement, query: Delete, *, record: bool) -> Plan:
     )
 
 
-def assigned(parameters: Parameters, column: Column, slot: int) -> str:
-    """The parameter for a value that goes into the column."""
-    codec = column.codec
-    parameter = parameters.slot(slot, codec.encode, column.name)
-    return f"{parameter}::text{'[]' if codec.array else ''}::{codec.sql}" if codec.cast else parameter
-
-
 def _touched(
     place: Place, grant: Grant, reading: Grant | None, wanted: Condition, returning: tuple[Item, ...] | None
 ) -> str:
-    """The WHERE of the rows that may be touched."""
+    """The condition of the rows that may be touched; "" for all."""
     statement, table = place.statement, place.table
     hidden = granted(statement, table, "t", grant)
     if reading is not None and (wanted != ALWAYS or returning != ()) and reading.where != grant.where:
         hidden = both(hidden, granted(statement, table, "t", reading))
     place.hidden = hidden
     where = condition(place, wanted)
-    where = both(hidden, where, statement.gate())
-    return f" WHERE {where}" if where else ""
+    return both(hidden, where, statement.gate())
+
+
+def _where(condition: str) -> str:
+    return f" WHERE {condition}" if condition else ""

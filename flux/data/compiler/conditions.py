@@ -9,6 +9,8 @@ is evaluated before any row is looked at (`Statement.gates`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flux.data.policy.model import Grant
 from flux.data.query.model import (
     Auth,
@@ -64,13 +66,18 @@ def granted(statement: Statement, table: Table, alias: str, grant: Grant) -> str
     return "" if type(where) is Every and not where.terms else policy(statement, table, alias, where)
 
 
-def policy(statement: Statement, table: Table, alias: str, wanted: Condition) -> str:
-    """A condition that a policy's author wrote. Raises 400 POLICY_INVALID when policies ask each other in a circle."""
+def policy(
+    statement: Statement, table: Table, alias: str, wanted: Condition, given: Mapping[str, str] | None = None
+) -> str:
+    """A condition that a policy's author wrote. `given`: see Place.
+
+    Raises 400 POLICY_INVALID when policies ask each other in a circle.
+    """
     if table.name in statement.expanding:
         circle = " -> ".join((*statement.expanding, table.name))
         raise HostError("POLICY_INVALID", 400, f"Policies look at each other in a circle: {circle}.", {})
     statement.expanding.append(table.name)
-    text = condition(Place(statement, table, alias, None, trusted=True), wanted)
+    text = condition(Place(statement, table, alias, None, trusted=True, given=given), wanted)
     statement.expanding.pop()
     return text
 
@@ -181,7 +188,7 @@ def _related(place: Place, wanted: Related) -> str:
     inner = condition(target, wanted.where)
     if wanted.quantifier == "every":
         inner = f"({inner}) IS NOT TRUE" if inner else "false"
-    where = both(joined(relation, place.alias, target.alias), target.hidden, inner)
+    where = both(joined(relation, place.alias, target.alias, place.given), target.hidden, inner)
     negation = "" if wanted.quantifier == "some" else "NOT "
     return f"{negation}EXISTS (SELECT 1 FROM {source(target.table, target.alias)} WHERE {where})"
 

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from flux.data.query.model import Insert
-from flux.data.schema.model import Column, Table
+from flux.data.schema.model import Table
 from flux.failure import HostError
 
-from .arrays import literals
-from .change import assigned
+from .ahead import insert_ahead
+from .assigned import assigned, listed, unnested
+from .conditions import both
 from .names import quoted
-from .operators import each
 from .plan import Plan
 from .statement import Statement, source
 from .upsert import on_conflict
@@ -35,6 +35,7 @@ def plan_insert(statement: Statement, query: Insert, *, record: bool) -> Plan:
     if query.conflict is not None:
         ending, guard, before = on_conflict(statement, place, reading, query.columns, query.conflict, check, guard)
         command += ending
+    before = both(before, insert_ahead(statement, table, query, check))
     return finished(
         statement,
         place,
@@ -97,16 +98,8 @@ def _lists(statement: Statement, table: Table, query: Insert) -> str:
     arrays, values = [], []
     for number, (name, slot) in enumerate(zip(query.columns, query.lists, strict=True), 1):
         column = table.columns[name]
-        arrays.append(_list(statement, column, slot.index))
-        values.append(f"v.c{number}::{column.codec.sql}" if column.codec.array else f"v.c{number}")
+        arrays.append(listed(statement.parameters, column, slot.index))
+        values.append(unnested(column, f"v.c{number}"))
     names = ", ".join([quoted(name) for name in query.columns])
     labels = ", ".join([f"c{number}" for number in range(1, len(arrays) + 1)])
     return f" ({names}) SELECT {', '.join(values)} FROM unnest({', '.join(arrays)}) AS v ({labels})"
-
-
-def _list(statement: Statement, column: Column, slot: int) -> str:
-    codec = column.codec
-    if codec.array:  # of arrays there are no arrays, so each travels as text
-        return f"{statement.parameters.slot(slot, each(literals(codec.encode)), column.name)}::text[]"
-    parameter = statement.parameters.slot(slot, each(codec.encode), column.name)
-    return f"{parameter}::text[]::{codec.sql}[]" if codec.cast else f"{parameter}::{codec.sql}[]"

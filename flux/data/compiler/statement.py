@@ -7,7 +7,7 @@ author names what he likes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from flux.data.policy.model import Grant, Operation, Policies
@@ -18,7 +18,7 @@ from flux.failure import HostError
 from .names import quoted
 from .parameters import Parameters
 from .plan import Applied
-from .terms import Term, column_term, row, term
+from .terms import Term, column_term, given_term, row, term
 
 if TYPE_CHECKING:
     from flux.data.guard import Guard
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 class Place:
     """`readable` None: all columns. `hidden`: the SQL of the row condition of its policy, "" when there is none.
-    `ready`: the row is that of a subquery, which has computed columns as columns.
+    `ready`: the row is that of a subquery, which has computed columns as columns. `given`: expressions that stand for
+    columns of it, which are about to be written.
     """
 
-    __slots__ = ("alias", "hidden", "readable", "ready", "row", "statement", "table", "trusted")
+    __slots__ = ("alias", "given", "hidden", "readable", "ready", "row", "statement", "table", "trusted")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Place:
         *,
         trusted: bool = False,
         hidden: str = "",
+        given: Mapping[str, str] | None = None,
     ) -> None:
         self.statement = statement
         self.table = table
@@ -48,13 +50,16 @@ class Place:
         self.trusted = trusted
         self.hidden = hidden
         self.ready = False
+        self.given = given
         self.row = row(table, alias)
 
     def term(self, target: Target) -> Term:
         """Raises 400 UNKNOWN_COLUMN, 403 FORBIDDEN_COLUMN."""
         name = target.column
         found = None
-        if not target.path:
+        if self.given and name in self.given:
+            found = given_term(self.table, self.given[name], target, self.statement.parameters)
+        elif not target.path:
             found = self.row.terms.get(name) or column_term(self.row, self.alias, name)
         if found is None:
             found = term(self.table, self.alias, target, self.statement.parameters, ready=self.ready)
@@ -129,11 +134,12 @@ def source(table: Table, alias: str) -> str:
     return f"{quoted(table.schema)}.{quoted(table.name)} AS {alias}"
 
 
-def joined(relation: Relation, here: str, there: str) -> str:
-    """The rows of `there` that belong to the row of `here`."""
+def joined(relation: Relation, here: str, there: str, given: Mapping[str, str] | None = None) -> str:
+    """The rows of `there` that belong to the row of `here`. `given`: see Place."""
+    own = given or {}
     return " AND ".join(
         [
-            f"{there}.{quoted(target)} = {here}.{quoted(column)}"
+            f"{there}.{quoted(target)} = {own.get(column) or f'{here}.{quoted(column)}'}"
             for column, target in zip(relation.columns, relation.target_columns, strict=True)
         ]
     )

@@ -82,15 +82,22 @@ def term(table: Table, alias: str, target: Target, parameters: Parameters, *, re
     return _inside(whole, target, parameters) if target.path else whole
 
 
+def given_term(table: Table, sql: str, target: Target, parameters: Parameters) -> Term:
+    """A column, or a place in it, whose value is not the row's but that of the expression `sql`."""
+    whole = _column("", table.columns[target.column])._replace(sql=sql)
+    return _inside(whole, target, parameters) if target.path else whole
+
+
 def call(computed: Computed, alias: str) -> str:
     # Not the bare alias, which would mean the column of that name where the table has one.
     return f"{quoted(computed.schema)}.{quoted(computed.function)}({alias}.*)"
 
 
 def _column(alias: str, column: Column) -> Term:
-    return Term(
-        f"{alias}.{quoted(column.name)}", column.codec, column.family, column.type, column.name, column.nullable
-    )
+    sql = f"{alias}.{quoted(column.name)}"
+    if column.domain and column.enum and not column.codec.array:
+        sql += f"::{column.codec.sql}"  # operators of enumerations are not found for domains over them
+    return Term(sql, column.codec, column.family, column.type, column.name, column.nullable)
 
 
 def _inside(whole: Term, target: Target, parameters: Parameters) -> Term:

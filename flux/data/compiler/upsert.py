@@ -15,6 +15,7 @@ from flux.data.query.model import Condition, Conflict
 from flux.data.schema.model import Table
 from flux.failure import HostError
 
+from .ahead import conflict_ahead
 from .conditions import both, granted
 from .names import quoted
 from .statement import Place, Statement
@@ -51,6 +52,8 @@ def on_conflict(
     if reading is not None and reading.where != grant.where:
         touchable = both(touchable, granted(statement, table, "t", reading))
     text = f"{target} DO UPDATE SET {sets}"
+    # Before the row is written, too: see `ahead`.
+    touchable = both(touchable, conflict_ahead(statement, table, changed, updating))
     if updating == inserting:
         return f"{text} WHERE {when(touchable)}" if touchable else text, guard, ""
     return _by_path(statement, table, conflict, text, touchable, checked(statement, table, updating), guard)

@@ -15,7 +15,7 @@ DECLARE
     key_parts text[] := array_fill(NULL::text, ARRAY[greatest(cardinality(key_columns), 1)]);
     differing text[] := '{}';
     simple bool;
-    -- Their JSON text does not depend on the session's settings, and their equality is identity.
+    -- Their JSON text does not depend on the session's settings (but for bytea), and their equality is identity.
     exact CONSTANT oid[] := ARRAY['bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'text'::regtype,
         'varchar'::regtype, 'uuid'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'date'::regtype,
         'bytea'::regtype, 'time'::regtype, 'oid'::regtype, 'name'::regtype];
@@ -27,6 +27,7 @@ DECLARE
         'nummultirange'::regtype, '"char"'::regtype];
     needs_utc bool := false;
     needs_styles bool := false;
+    needs_hex bool := false;
     needs_money bool := false;
 BEGIN
     salted := false;
@@ -54,6 +55,7 @@ BEGIN
         needs_utc := needs_utc OR col.type IN ('timestamptz'::regtype, 'tstzrange'::regtype, 'tstzmultirange'::regtype)
             OR NOT simple;
         needs_styles := needs_styles OR NOT simple;
+        needs_hex := needs_hex OR col.type = 'bytea'::regtype OR NOT simple;
         needs_money := needs_money OR col.type = 'money'::regtype OR col.typtype = 'c';
         part := ref;
         IF col.masked THEN
@@ -97,5 +99,6 @@ BEGIN
     settings := concat_ws(' ',
         CASE WHEN needs_utc THEN 'SET timezone = ''UTC''' END,
         CASE WHEN needs_styles THEN 'SET datestyle = ''ISO, YMD'' SET intervalstyle = ''postgres'' SET extra_float_digits = 1' END,
+        CASE WHEN needs_hex THEN 'SET bytea_output = ''hex''' END,
         CASE WHEN needs_money THEN 'SET lc_monetary = ''C''' END);
 END $$;

@@ -17,6 +17,10 @@ DECLARE
     command record;
     relevant bool := false;
 BEGIN
+    -- Rights are not noted, and Flux sets those of raw SQL for every table.
+    IF TG_TAG IN ('GRANT', 'REVOKE') THEN
+        RETURN;
+    END IF;
     FOR command IN
         SELECT c.command_tag AS tag, c.object_type, min(c.object_identity) AS identity,
             coalesce(i.indrelid, t.tgrelid, p.polrelid, c.objid) AS relation
@@ -31,6 +35,8 @@ BEGIN
           AND coalesce(c.schema_name, class.relnamespace::regnamespace::text) = ANY (capture.schemas)
           AND coalesce(c.schema_name, '') <> 'flux'
           AND (t.tgname IS NULL OR t.tgname NOT LIKE '!flux\_mutation\_%')
+          -- Row-level security that follows from policies, which have versions of their own.
+          AND (p.polname IS NULL OR p.polname NOT LIKE 'flux\_%')
           AND c.object_type <> 'sequence'
         GROUP BY c.command_tag, c.object_type, relation
         ORDER BY min(c.place)
@@ -59,6 +65,7 @@ BEGIN
         LEFT JOIN flux.managed_tables m ON d.object_type = 'table' AND m.relation = d.objid AND m.dropped_at IS NULL
         WHERE d.original AND NOT d.is_temporary AND TG_TAG LIKE 'DROP %' AND d.schema_name = ANY (capture.schemas)
           AND d.object_identity NOT LIKE '"!flux\_mutation\_%'
+          AND NOT (d.object_type = 'policy' AND d.object_identity LIKE 'flux\_%')
            OR m.id IS NOT NULL
     LOOP
         UPDATE flux.managed_tables SET dropped_at = clock_timestamp() WHERE id = dropped.id;

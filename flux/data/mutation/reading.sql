@@ -7,7 +7,8 @@ DROP FUNCTION IF EXISTS flux.key_of, flux.current_rows, flux.literals CASCADE;
 -- the values does.
 CREATE FUNCTION flux.key_of(wanted int, given text[]) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET extra_float_digits = 1 AS $$
+SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET extra_float_digits = 1
+SET bytea_output = 'hex' AS $$
 DECLARE
     table_ flux.capturable;
     result text;

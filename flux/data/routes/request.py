@@ -5,7 +5,7 @@
 | GET /users                  | select                | 200 rows                                        |
 | GET /users/:id              | select one            | 200 row, 404                                    |
 | POST /users                 | insert, upsert        | 201 row, or rows for an array                   |
-| PATCH /users/:id            | update                | 200 row, 404; 204 for who may not read it       |
+| PATCH /users/:id            | update                | 200 row, 404                                    |
 | PATCH /users?...            | update                | 200 rows                                        |
 | DELETE /users/:id, ?...     | delete                | 204, 404; 200 with `returning`                  |
 | POST /users/query           | the document's        | 200 what the operation answers                  |

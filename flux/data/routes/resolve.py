@@ -8,7 +8,7 @@ that begins like an operator is written with one: `eq.in.progress`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -25,17 +25,17 @@ _FLAGS: Final = {"true": True, "false": False}
 _TRUTHS: Final = {"null": None, "true": True, "false": False, "unknown": "unknown"}
 _NUMBER = re.compile(r"-?\d{1,400}(?:\.\d{1,400})?(?:[eE][+-]?\d{1,3})?")
 # Types whose codec takes no text; integers and decimals do.
-_FLOATS: Final = frozenset(("float4", "float8"))
+_FLOATS: Final = frozenset(("real", "double precision"))
 
 
-def resolve(query: Mapping[str, Any], key: str | None, filters: Iterable[Sequence[str]], schema: Schema) -> Any:
+def resolve(query: Mapping[str, Any], key: str | None, filters: Sequence[Sequence[str]], schema: Schema) -> Any:
     """The query with what `key` and `filters` ask for. Raises 400 UNKNOWN_COLUMN, INVALID_ARGUMENT."""
-    table = schema.table(query["table"])
+    if key is None and not filters:
+        return query
+    table = schema.table(str(query.get("table")))
     terms = [_term(table, name, text) for name, text in filters]
     if key is not None:
         terms.append({name: {"eq": value} for name, value in key_of(table, key).items()})
-    if not terms:
-        return query
     if query.get("where") is not None:
         terms.append(query["where"])
     return {**query, "where": terms[0] if len(terms) == 1 else {"and": terms}}
@@ -87,7 +87,7 @@ def _operand(
     if declared.operand in ("text", "words"):
         return text
     if column is not None and not found.path and column.codec.array:
-        element = partial(_by_type, column.codec.sql.removesuffix("[]"))
+        element = partial(_by_type, column.type.removesuffix("[]"))
         return _list(text.removeprefix("{").removesuffix("}"), element, name)
     return read(text)
 
@@ -115,17 +115,16 @@ def _reader(table: Table, found: Target) -> Callable[[str], Any]:
 
 
 def _plain(column: Column | Computed, text: str) -> Any:
-    return _by_type(column.codec.sql, text)
+    return _by_type(column.type, text)
 
 
 def _by_type(name: str, text: str) -> Any:
     """Text is left to the column's codec, which reads what JSON has no type for, and refuses what does not fit."""
-    bare = name.removeprefix("pg_catalog.").strip('"')
-    if bare == "bool":
+    if name == "boolean":
         return _FLAGS.get(text, text)
-    if bare in _FLOATS and _NUMBER.fullmatch(text):
+    if name in _FLOATS and _NUMBER.fullmatch(text):
         return float(text)
-    return _json(text) if bare in ("json", "jsonb") else text
+    return _json(text) if name in ("json", "jsonb") else text
 
 
 def _json(text: str) -> Any:

@@ -10,7 +10,7 @@ from .request import Asked
 
 TOTAL_COUNT = "x-total-count"
 
-NOTHING, HIDDEN = b"null", b"{}"  # of a row by its key: there is none; there was one, which the caller may not read
+NOTHING = b"null"  # in the place of a row
 
 
 class Response(NamedTuple):
@@ -29,18 +29,11 @@ def respond(asked: Asked, result: bytes, total: bytes | None = None) -> Response
             return Response(201, headers, result)
         case "row" | "changed row" | "removed row" if result == NOTHING:
             raise HostError("NOT_FOUND", 404, f'There is no such row in "{asked.query["table"]}".')
-        case "changed row" if result == HIDDEN:
-            return Response(204, headers, b"")
         case "removed" | "removed row" if not asked.returning:
             return Response(204, headers, b"")
     return Response(200, headers, result)
 
 
-def sole(rows: bytes, *, readable: bool) -> bytes:
-    """The answer about the one row of a key, from that of an update or delete, which answers rows.
-
-    Who may not read rows is not told whether there was one.
-    """
-    if rows == b"[]":
-        return NOTHING if readable else HIDDEN
-    return rows[1:-1]
+def sole(rows: bytes) -> bytes:
+    """The row of a key, from what an update or delete answered: at most that one."""
+    return NOTHING if rows == b"[]" else rows[1:-1]

@@ -104,6 +104,7 @@ class _Assembly:
         self._types = {(row[0], row[1]): _type(row) for row in sections["types"]}
         self._comments = {(oid, number): text for oid, number, text in sections["comments"]}
         self._estimates: dict[int, int] = dict(sections["estimates"])
+        self._rewritten = {oid for (oid,) in sections["rewritten"]}
         self._keys = {oid: self._columns(oid, numbers) for oid, numbers in sections["keys"]}
         self._indexes = self._read_indexes()
         self._computed = self._read_computed()
@@ -127,6 +128,7 @@ class _Assembly:
             indexes=self._indexes.get(oid, ()),
             computed=self._computed.get(oid, {}),
             rows=max(self._estimates.get(oid, 0), 0),
+            rewritten=oid in self._rewritten,
             comment=self._comments.get((oid, 0)),
         )
 

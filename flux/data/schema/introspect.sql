@@ -139,6 +139,17 @@ FROM (
     WHERE comment.objoid = ANY (ARRAY(SELECT oid FROM relation))
         AND comment.classoid = 'pg_catalog.pg_class'::regclass
     UNION ALL
+    -- By triggers before (2) or instead of (64) each row (1), their own or those of a partition.
+    SELECT 'rewritten', json_agg(json_build_array(relation::int8))
+    FROM (
+        SELECT DISTINCT coalesce(part.relation, relation.oid) AS relation
+        FROM pg_catalog.pg_trigger AS own
+        LEFT JOIN part ON part.member = own.tgrelid
+        LEFT JOIN relation ON relation.oid = own.tgrelid
+        WHERE NOT own.tgisinternal AND own.tgtype & 1 <> 0 AND own.tgtype & 66 <> 0
+            AND coalesce(part.relation, relation.oid) IS NOT NULL
+    ) AS triggers
+    UNION ALL
     SELECT 'estimates', json_agg(json_build_array(relation::int8, estimate::int8))
     FROM (
         SELECT oid AS relation, estimate FROM relation WHERE kind <> 'p'

@@ -96,7 +96,9 @@ class Computed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """`key` names the primary key's columns, in their order; views and some tables have none. `rows` is an estimate."""
+    """`key` names the primary key's columns, in their order; views and some tables have none. `rows` is an estimate.
+    `rewritten`: triggers of its own may change a row before it is written.
+    """
 
     schema: str
     name: str
@@ -108,6 +110,7 @@ class Table:
     indexes: tuple[Index, ...] = ()
     computed: Mapping[str, Computed] = field(default_factory=dict)
     rows: int = 0
+    rewritten: bool = False
     comment: str | None = None
 
     def column(self, name: str) -> Column:

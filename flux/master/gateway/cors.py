@@ -12,7 +12,7 @@ from flux.settings.sections import Cors
 
 Headers = tuple[tuple[str, str], ...]
 
-_EXPOSED = "x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset"
+_EXPOSED = "x-request-id, x-total-count, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset"
 _VARY = ("vary", "origin")
 
 

@@ -55,8 +55,9 @@ async def install(conn: Connection, *, unmanaged: Sequence[str] = (), superuser:
     for row in await conn.fetch("SELECT root, root::regclass::text AS name FROM flux.capture_pending ORDER BY root"):
         async with conn.transaction():
             await conn.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-            await conn.fetchval("SELECT flux.manage($1)", row["root"])
-        managed.append(row["name"])
+            obstacle = await conn.fetchval("SELECT flux.manage($1)", row["root"])
+        if obstacle is None:
+            managed.append(row["name"])
     problems = await conn.fetch(
         "SELECT schema || '.' || name AS name, problem FROM flux.managed_tables "
         "WHERE problem IS NOT NULL AND dropped_at IS NULL"

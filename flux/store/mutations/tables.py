@@ -17,7 +17,7 @@ from flux.store.pool import Connection
 # What the trigger functions set, so that images of now and then compare as text.
 _STYLES = (
     "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; "
-    "SET LOCAL extra_float_digits = 1; SET LOCAL lc_monetary = 'C'"
+    "SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'"
 )
 
 

@@ -8,6 +8,7 @@ import orjson
 
 from flux.failure import invalid
 
+from .access import access
 from .arguments import Args, integer
 from .connection import acquire
 from .transaction import Pinned, Transaction, closed
@@ -36,7 +37,7 @@ def transaction_of(scope: Scope, args: Args) -> Transaction | None:
     return found
 
 
-async def begin(scope: Scope, args: Args) -> bytes:
+async def begin(scope: Scope, args: Args, span: int) -> bytes:
     """Answers {"tx": n}; n counts from 1 within the execution."""
     isolation = args.get("isolation")
     if not isinstance(isolation, str | None) or isolation not in _ISOLATION:
@@ -51,19 +52,20 @@ async def begin(scope: Scope, args: Args) -> bytes:
         transaction = Transaction(number, outer.pinned, outer)
         await transaction.begin(f"SAVEPOINT {transaction.savepoint}")
     else:
-        transaction = await _begin_outermost(scope, number, _ISOLATION[isolation])
+        transaction = await _begin_outermost(scope, number, _ISOLATION[isolation], span)
     scope.transactions[number] = transaction
     return orjson.dumps({"tx": number})
 
 
-async def _begin_outermost(scope: Scope, number: int, statement: str) -> Transaction:
-    await scope.services.catalogue.engine(scope.services)
-    connection = await acquire(scope.services)
-    pinned = Pinned(scope, connection)
+async def _begin_outermost(scope: Scope, number: int, statement: str, span: int) -> Transaction:
+    """As the login for raw SQL if the function may use that: all of it is one transaction."""
+    raw = await access(scope)
+    connection = await acquire(raw.source)
+    pinned = Pinned(scope, raw.source, connection, raw.login, raw.ending)
     transaction = Transaction(number, pinned)
     try:
         scope.require_open()
-        await transaction.begin(statement)
+        await transaction.begin(raw.begin(connection, span, statement))
     except BaseException:
         await pinned.release()
         raise

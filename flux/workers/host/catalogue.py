@@ -17,6 +17,7 @@ from flux.store import policies
 
 from .connection import run
 from .free import Session
+from .login import RawSql, read_raw_sql
 
 if TYPE_CHECKING:
     from .scope import Services
@@ -36,6 +37,7 @@ class _Known:
     """`mark` changes when schema or policies do."""
 
     engine: Engine
+    raw: RawSql
     mark: tuple[int, str]
 
 
@@ -45,8 +47,9 @@ class Catalogue:
     _checked_at: float = float("-inf")
     _read_at: float = float("-inf")
     _reading: asyncio.Task[None] | None = None
-    # What Postgres said of raw statements, by text.
+    # What Postgres said of raw statements, by text; and those that looked like reads and were none.
     signatures: dict[str, Signature] = field(default_factory=dict)
+    writers: set[str] = field(default_factory=set)
 
     async def engine(self, services: Services) -> Engine:
         """Raises host errors as `run` does, when it has to be read and cannot be."""
@@ -56,6 +59,12 @@ class Catalogue:
             self._start(services, check=True)
         assert self._known is not None
         return self._known.engine
+
+    async def raw_sql(self, services: Services) -> RawSql:
+        """How raw SQL runs, as of the same reading as the engine."""
+        await self.engine(services)
+        assert self._known is not None
+        return self._known.raw
 
     async def refresh(self, services: Services) -> bool:
         """Reads again unless that has just been done; True when it did. Concurrent callers share one reading."""
@@ -74,7 +83,11 @@ class Catalogue:
     def forget(self) -> None:
         """What is known may be wrong from now on: the next call reads it anew."""
         self._known, self._read_at = None, float("-inf")
+        self._forget_statements()
+
+    def _forget_statements(self) -> None:
         self.signatures.clear()
+        self.writers.clear()
 
     def _start(self, services: Services, *, check: bool) -> asyncio.Task[None]:
         self._reading = services.background(self._read(services, check=check))
@@ -87,12 +100,14 @@ class Catalogue:
                 return self._known
             schema = await read_schema(connection)
             found = await policies.load(connection, schema)
-            return _Known(engine=Engine(schema, found.policies), mark=mark)
+            database = services.settings.database
+            raw = await read_raw_sql(connection, database, found.policies)
+            return _Known(engine=Engine(schema, found.policies), raw=raw, mark=mark)
 
         try:
             known = await run(services, read, read=True)
             if self._known is not None and known.mark != self._known.mark:
-                self.signatures.clear()
+                self._forget_statements()
             self._known = known
             self._checked_at = self._read_at = time.monotonic()
         finally:

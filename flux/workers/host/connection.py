@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from asyncpg import InterfaceError, PostgresError
 from asyncpg.exceptions import InternalClientError
@@ -23,10 +23,12 @@ from flux.store.wire.lanes import PATIENCE_S, RECONNECT_PAUSE_S, Busy, Unreachab
 from flux.store.wire.text import parameter
 
 from .database_errors import is_lost, is_unsent, translate
-from .free import Session, usable
+from .free import FreeConnections, Session, usable
 
 if TYPE_CHECKING:
-    from .scope import Scope, Services
+    from flux.store.pool import Pool
+
+    from .scope import Scope
 
 T = TypeVar("T")
 
@@ -35,6 +37,20 @@ FAILURES = (PostgresError, InterfaceError, InternalClientError, OSError, ValueEr
 
 # Connections that turn out to be dead before anything was sent, met by one call: at most a whole pool of them.
 MAX_DEAD_CONNECTIONS = 64
+
+
+class Source(Protocol):
+    """Where connections come from: those of Flux' own user (`Services`), or of the login for raw SQL."""
+
+    @property
+    def pool(self) -> Pool: ...
+
+    @property
+    def free(self) -> FreeConnections: ...
+
+    @property
+    def prepared(self) -> set[int]:
+        """Backends whose connection has its codecs."""
 
 
 async def single(scope: Scope, statement: str, parameters: Iterable[Any], *, read: bool) -> list[bytes | None]:
@@ -63,9 +79,9 @@ def unreachable() -> HostError:
     return HostError("DATABASE_UNAVAILABLE", 503, "The database does not answer.", {"retryable": True})
 
 
-async def acquire(services: Services) -> Session:
+async def acquire(source: Source) -> Session:
     """A connection of the pool. Raises 503 DATABASE_BUSY, or DATABASE_UNAVAILABLE when Postgres does not answer."""
-    connection = services.free.at_once()
+    connection = source.free.at_once()
     if connection is not None:
         return connection
     loop = asyncio.get_running_loop()
@@ -75,7 +91,7 @@ async def acquire(services: Services) -> Session:
         try:
             # Not acquire(timeout=...): that costs a task of its own, a tenth of a whole findOne.
             async with asyncio.timeout(max(left, RECONNECT_PAUSE_S)):
-                return await services.free.wait(partial(_prepared, services))
+                return await source.free.wait(partial(_prepared, source))
         except TimeoutError:
             raise busy() from None
         except FAILURES as error:
@@ -86,18 +102,18 @@ async def acquire(services: Services) -> Session:
             await asyncio.sleep(RECONNECT_PAUSE_S)
 
 
-async def _prepared(services: Services, connection: Session) -> Session:
+async def _prepared(source: Source, connection: Session) -> Session:
     """Gives a connection that is new its codecs. Known by its backend's number, which is its own until it closes."""
     backend = connection.get_server_pid()
-    if backend not in services.prepared:
+    if backend not in source.prepared:
         try:
             await set_codecs(connection)
-            connection.add_termination_listener(lambda _: services.prepared.discard(backend))
+            connection.add_termination_listener(lambda _: source.prepared.discard(backend))
         except BaseException:
             with contextlib.suppress(*FAILURES):
-                await services.pool.release(connection)
+                await source.pool.release(connection)
             raise
-        services.prepared.add(backend)
+        source.prepared.add(backend)
     return connection
 
 
@@ -107,26 +123,24 @@ def terminate(connection: Session) -> None:
         connection.terminate()
 
 
-async def release(services: Services, connection: Session, *, leaves_state: bool = False) -> None:
+async def release(source: Source, connection: Session, *, leaves_state: bool = False) -> None:
     """Gives it back, with `leaves_state` only after a reset; what breaks meanwhile the pool replaces."""
     if not leaves_state and usable(connection) and not connection.is_in_transaction():
-        services.free.give(connection)
+        source.free.give(connection)
         return
     with contextlib.suppress(*FAILURES):
         if leaves_state and not connection.is_closed():
             mark_dirty(connection)
             await connection.execute("DISCARD TEMP")
     with contextlib.suppress(*FAILURES):
-        await services.free.retire(connection)
+        await source.free.retire(connection)
 
 
-async def run(
-    services: Services, work: Callable[[Session], Awaitable[T]], *, read: bool, leaves_state: bool = False
-) -> T:
+async def run(source: Source, work: Callable[[Session], Awaitable[T]], *, read: bool, leaves_state: bool = False) -> T:
     """`work` on a connection of its own. Host errors as `translate` says; other exceptions pass through."""
     reads, dead = 1 if read else 0, MAX_DEAD_CONNECTIONS
     while True:
-        connection = await acquire(services)
+        connection = await acquire(source)
         try:
             return await work(connection)
         except FAILURES as error:
@@ -138,4 +152,4 @@ async def run(
             else:
                 raise translate(error) from error
         finally:
-            await release(services, connection, leaves_state=leaves_state)
+            await release(source, connection, leaves_state=leaves_state)

@@ -9,7 +9,8 @@ from typing import Any
 import asyncpg
 from asyncpg import exceptions as pg
 
-from flux.failure import HostError
+from flux.data.compiler import forbidden_row, is_refused
+from flux.failure import HostError, invalid
 
 # The connection is gone, or was never made. OSError: the socket refused or is not there (Postgres restarts).
 LOST = (
@@ -72,8 +73,21 @@ def translate(error: Exception) -> HostError:
     return HostError("DATABASE_ERROR", 500, f"{type(error).__name__}: {error}")
 
 
+def of_query(error: HostError) -> HostError:
+    """What `translate` said, for a query of the format. Its SQL is ours, so what is wrong is what it asks for: a type's
+    missing operator, words that are no search.
+    """
+    if error.code != "INVALID_SQL":
+        return error
+    return HostError("INVALID_ARGUMENT", 400, error.message, error.details)
+
+
 def _from_server(error: asyncpg.PostgresError) -> HostError:
     message = str(error.message or error)
+    if is_refused(error.sqlstate, message):
+        return forbidden_row()
+    if isinstance(error, pg.CardinalityViolationError) and "ON CONFLICT" in message:
+        return invalid('"data" has two rows that are the same one: their values of "on_conflict" are equal.')
     hint = getattr(error, "hint", None)
     if hint:
         message += f" ({hint})"

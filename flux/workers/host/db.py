@@ -16,7 +16,7 @@ from flux.failure import HostError, invalid
 from .arguments import Args, text
 from .begin import transaction_of
 from .connection import single
-from .database_errors import is_stale
+from .database_errors import is_stale, of_query
 from .free import Session
 from .transaction import Transaction
 
@@ -35,13 +35,9 @@ async def query(scope: Scope, args: Args, span: int) -> bytes:
     document = args.get("query")
     if scope.spec.data is None or not isinstance(document, dict):
         return await _answer(scope, args, span, document)
-    engine, key = await _engine(scope), args.get("key")
-    document = resolve(document, key, args.get("filters", ()), engine.schema)
-    answer = await _answer(scope, args, span, document)
-    if key is None or document["operation"] == "select":
-        return answer
-    readable = engine.policies.grant(document["table"], scope.caller.role, "select") is not None
-    return sole(answer, readable=readable)
+    schema, key = (await _engine(scope)).schema, args.get("key")
+    answer = await _answer(scope, args, span, resolve(document, key, args.get("filters", ()), schema))
+    return answer if key is None or document["operation"] == "select" else sole(answer)
 
 
 async def find_by_id(scope: Scope, args: Args, span: int) -> bytes:
@@ -107,13 +103,17 @@ async def _answer(scope: Scope, args: Args, span: int, document: Any) -> bytes:
     except HostError as error:
         stale = error.code in _UNKNOWN or (transaction is None and error.__cause__ and is_stale(error.__cause__))
         if not (stale and await catalogue.refresh(services)):
-            raise
-    return await _run(scope, await _engine(scope), transaction, span, document)
+            raise of_query(error) from error.__cause__
+    try:
+        return await _run(scope, await _engine(scope), transaction, span, document)
+    except HostError as error:
+        raise of_query(error) from error.__cause__
 
 
 async def _run(scope: Scope, engine: Engine, transaction: Transaction | None, span: int, document: Any) -> bytes:
     plan, values = engine.plan(document, scope.caller.role)
-    parameters = plan.parameters(values, scope.caller, scope.identity(span) if plan.writes else None)
+    who = (scope if transaction is None else transaction).identity(span) if plan.writes else None
+    parameters = plan.parameters(values, scope.caller, who)
 
     if transaction is None:
         return plan.answer(await single(scope, plan.text, parameters, read=not plan.writes))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
 
+from flux.data.policy.rls.token import job_token
 from flux.failure import HostError
 from flux.store import jobs
 
@@ -59,7 +61,13 @@ async def push(scope: Scope, args: Args) -> bytes:
         return b'{"job_id":"%b"}' % (job_id or b"")
 
     async def insert(connection: Session) -> UUID:
-        job_id: UUID = await connection.fetchval(statement, *parameters)
+        login = transaction.pinned.login
+        if login is None:
+            job_id: UUID = await connection.fetchval(statement, *parameters)
+        else:  # which has no rights on the queue
+            signed = jobs.as_object(parameters)
+            token = job_token(signed, pid=connection.get_server_pid(), key=login.auth_key, now=time.time())
+            job_id = await connection.fetchval("SELECT flux_auth.push($1)", token)
         return job_id
 
     job = await transaction.run(insert)

@@ -18,11 +18,12 @@ from .scope import Scope
 Capability = Callable[[Scope, Args], Awaitable[bytes]]
 
 # These write, and what they write names the span of their call.
-SPANNED: MappingProxyType[str, db.Operation] = MappingProxyType({**db.OPERATIONS, "db.sql": sql.sql})
+SPANNED: MappingProxyType[str, db.Operation] = MappingProxyType(
+    {**db.OPERATIONS, "db.sql": sql.sql, "db.begin": begin.begin}
+)
 
 OPERATIONS: MappingProxyType[str, Capability] = MappingProxyType(
     {
-        "db.begin": begin.begin,
         "db.commit": begin.commit,
         "db.rollback": begin.rollback,
         "queue.push": queue.push,

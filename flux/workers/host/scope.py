@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flux.config import Settings
 from flux.data.mutation.identity import identity
 from flux.data.policy.model import Caller, caller_of
+from flux.data.routes.engine import RouteEngines
 from flux.failure import HostError
 from flux.manifest import FunctionSpec
 from flux.record.execution import uuid_text
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from flux.store.wire.lanes import Lanes
 
+    from .login import Login, LoginConnections
     from .outbound import Outbound
     from .transaction import Transaction
 
@@ -44,11 +46,13 @@ class Services:
     invoke: Callable[[Scope, str, bytes], Awaitable[bytes]]
     nudge: Callable[[], None]
     catalogue: Catalogue = field(default_factory=Catalogue)
+    routes: RouteEngines = field(default_factory=RouteEngines)
     # Backends whose connection has its codecs (flux.workers.host.connection).
     prepared: set[int] = field(default_factory=set)
     threads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_THREADS))
     _free: FreeConnections | None = None
     _outbound: Outbound | None = None
+    _logins: dict[str, asyncio.Task[LoginConnections]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @property
@@ -67,6 +71,16 @@ class Services:
             self._outbound = Outbound()
         return self._outbound
 
+    async def connections_of(self, login: Login) -> LoginConnections:
+        """The connections of the login for raw SQL, opened by the first use: many workers never need them."""
+        # A login of other keys or settings is another one; that happens a few times in a worker's life.
+        key = repr((login.url, sorted(login.settings.items())))
+        if key not in self._logins:
+            from .login import LoginConnections
+
+            self._logins[key] = self.background(LoginConnections.open(login, self.settings.database))
+        return await asyncio.shield(self._logins[key])
+
     def background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Runs `work` to its end, whatever becomes of the caller; `close` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
@@ -84,6 +98,8 @@ class Services:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._free is not None:
             await self._free.close()
+        for opened in self._logins.values():
+            await opened.result().close()
         if self._outbound is not None:
             await self._outbound.close()
             self._outbound = None
@@ -113,8 +129,8 @@ class Scope:
             self._caller = caller_of(self.user, self.tenant, self.spec.db.role)
         return self._caller
 
-    def identity(self, span: int) -> str:
-        """Whose mutations those of the host call `span` are."""
+    def identity(self, span: int, *, key: bytes | None = None, pid: int | None = None) -> str:
+        """Whose mutations those of the host call `span` are. Signed with `key` for the backend `pid` if need be."""
         return identity(
             request_id=uuid_text(self.request_id),
             span=span,
@@ -122,6 +138,8 @@ class Scope:
             version=self.spec.version,
             actor=self.caller.uid,
             tenant=self.tenant,
+            key=key,
+            pid=pid,
         )
 
     def next_transaction(self) -> int:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from asyncpg import Record
+from asyncpg import InvalidCachedStatementError, ReadOnlySQLTransactionError, Record
 from asyncpg.types import Type
 
 from flux.data.types.codec import Convert, codec
 from flux.data.types.to_json import dumps, row
 from flux.failure import HostError, invalid
 
+from .access import Access, require_access
 from .arguments import Args, text
 from .begin import transaction_of
-from .connection import run
-from .free import Session
-from .raw_sql import Nature, inspect
+from .connection import FAILURES, run
+from .free import Session, usable
+from .raw_sql import Nature, inspect, reads
+from .transaction import Transaction
 
 if TYPE_CHECKING:
     from .scope import Scope
 
 MAX_LIMIT = 5000  # rows of one answer: what a function can hold and an answer of 8 MiB can carry
+IDENTIFY = "SELECT pg_catalog.set_config('flux.identity', $1, true)"
 # asyncpg wants these as objects of its own, which JSON does not have.
 _WITHOUT_INPUT = frozenset(("range", "multirange", "composite"))
 
@@ -46,6 +49,9 @@ class Signature:
         ]
 
 
+Execute: TypeAlias = Callable[[Session], Awaitable[tuple[Signature, Sequence[Record]]]]
+
+
 async def sql(scope: Scope, args: Args, span: int) -> bytes:
     """Answers the rows, [] for a statement that has none. More than MAX_LIMIT rows raise 400 TOO_MANY_ROWS."""
     statement = text(args, "text")
@@ -53,6 +59,7 @@ async def sql(scope: Scope, args: Args, span: int) -> bytes:
     if not isinstance(values, list):
         raise invalid('"params" must be an array.')
     nature = inspect(statement)
+    raw = await require_access(scope)
 
     async def execute(connection: Session) -> tuple[Signature, Sequence[Record]]:
         signature = await _signature(scope, connection, statement)
@@ -62,16 +69,70 @@ async def sql(scope: Scope, args: Args, span: int) -> bytes:
         return signature, await connection._execute(statement, parameters, MAX_LIMIT + 1, None)  # type: ignore[attr-defined]
 
     transaction = transaction_of(scope, args)
+    read = statement not in scope.services.catalogue.writers and reads(statement, raw.raw.volatile)
     if transaction is not None:
-        signature, records = await transaction.run(execute, leaves_state=nature.leaves_state)
+        signature, records = await _within(raw, transaction, execute, span, read=read, nature=nature)
     else:
-        signature, records = await run(scope.services, execute, read=False, leaves_state=nature.leaves_state)
+        signature, records = await _alone(raw, statement, execute, span, read=read, nature=nature)
     _after(scope, nature)
     if len(records) > MAX_LIMIT:
         raise HostError(
             "TOO_MANY_ROWS", 400, f"The statement returned more than {MAX_LIMIT} rows; add a LIMIT, or aggregate."
         )
     return dumps([row(record, signature.decoders) for record in records])
+
+
+async def _within(
+    raw: Access, transaction: Transaction, execute: Execute, span: int, *, read: bool, nature: Nature
+) -> tuple[Signature, Sequence[Record]]:
+    """As part of a transaction."""
+    if raw.protected and transaction.pinned.login is None:
+        raise HostError(
+            "TRANSACTION_ABORTED",
+            409,
+            "The project's policies have come into force since this transaction began: begin it again.",
+            {"retryable": True},
+        )
+
+    async def work(connection: Session) -> tuple[Signature, Sequence[Record]]:
+        if not read:
+            await connection.execute(IDENTIFY, transaction.identity(span))
+        return await execute(connection)
+
+    return await transaction.run(work, leaves_state=nature.leaves_state)
+
+
+async def _alone(
+    raw: Access, statement: str, execute: Execute, span: int, *, read: bool, nature: Nature
+) -> tuple[Signature, Sequence[Record]]:
+    """As a transaction of its own."""
+
+    async def within(connection: Session) -> tuple[Signature, Sequence[Record]]:
+        await connection.execute(raw.begin_as(connection, span))
+        try:
+            found = await execute(connection)
+            await connection.execute("COMMIT" + raw.ending)
+        except FAILURES:
+            if usable(connection) and connection.is_in_transaction():
+                await connection.execute("ROLLBACK")
+            raise
+        return found
+
+    async def work(connection: Session) -> tuple[Signature, Sequence[Record]]:
+        if not raw.protected and read:
+            try:
+                return await execute(connection)
+            except ReadOnlySQLTransactionError:
+                raw.scope.services.catalogue.writers.add(statement)
+        elif not raw.protected and nature.leaves_state:
+            await connection.execute(raw.session(connection, span))
+            return await execute(connection)
+        try:
+            return await within(connection)
+        except InvalidCachedStatementError:  # the tables have changed; nothing was executed
+            return await within(connection)
+
+    return await run(raw.source, work, read=False, leaves_state=nature.leaves_state)
 
 
 def _after(scope: Scope, nature: Nature) -> None:

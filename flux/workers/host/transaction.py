@@ -19,11 +19,12 @@ import asyncpg
 
 from flux.failure import HostError
 
-from .connection import FAILURES, release, terminate
+from .connection import FAILURES, Source, release, terminate
 from .database_errors import is_lost, translate
 from .free import Session
 
 if TYPE_CHECKING:
+    from .login import Login
     from .scope import Scope
 
 T = TypeVar("T")
@@ -39,10 +40,16 @@ ROLLBACK_TIMEOUT_S = 2.0
 
 @dataclass(slots=True, eq=False)
 class Pinned:
-    """What a transaction and the savepoints in it share."""
+    """What a transaction and the savepoints in it share. `login`: as whom it runs, None for Flux' own user.
+
+    `ending`: what goes with the commit.
+    """
 
     scope: Scope
+    source: Source
     connection: Session
+    login: Login | None = None
+    ending: str = ""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     innermost: Transaction | None = None
     jobs_pushed: bool = False
@@ -61,7 +68,7 @@ class Pinned:
         if self.usable and self.connection.is_in_transaction():
             terminate(self.connection)
         self.released = True
-        await release(self.scope.services, self.connection, leaves_state=self.leaves_state)
+        await release(self.source, self.connection, leaves_state=self.leaves_state)
 
     def terminate(self) -> None:
         if not self.released:
@@ -102,6 +109,13 @@ class Transaction:
             finally:
                 self._touch()
 
+    def identity(self, span: int) -> str:
+        """Whose mutations those of the host call `span` are, as this connection is believed."""
+        login = self.pinned.login
+        if login is None:
+            return self.pinned.scope.identity(span)
+        return self.pinned.scope.identity(span, key=login.identity_key, pid=self.pinned.connection.get_server_pid())
+
     def pushed(self) -> None:
         """Notes that a job waits for the commit."""
         self.pinned.jobs_pushed = True
@@ -125,8 +139,7 @@ class Transaction:
                 raise _aborted()
             self._require_usable()
             try:
-                statement = "COMMIT" if self.outer is None else f"RELEASE SAVEPOINT {self.savepoint}"
-                await self.pinned.connection.execute(statement)
+                await self.pinned.connection.execute(self._committing)
             except FAILURES as error:
                 self._failed(error)
                 if self.outer is None:
@@ -150,6 +163,10 @@ class Transaction:
         except (TimeoutError, *FAILURES):
             self.pinned.terminate()
         await self._close()
+
+    @property
+    def _committing(self) -> str:
+        return "COMMIT" + self.pinned.ending if self.outer is None else f"RELEASE SAVEPOINT {self.savepoint}"
 
     @property
     def savepoint(self) -> str:

@@ -19,10 +19,10 @@ def test_trace_of_a_shortened_id(api: RecordedApi, run: Run) -> None:
     assert run("trace", "4f9a3b2c") == (0, CREATE_USER + "\n", "")
 
 
-def test_trace_as_json_is_the_servers_answer(api: RecordedApi, run: Run) -> None:
+def test_trace_as_json_is_the_servers_answer_with_hints(api: RecordedApi, run: Run) -> None:
     code, out, _ = run("trace", "550e8400", "--json")
     assert code == 0
-    assert json.loads(out) == recorded("signup_failed")
+    assert json.loads(out) == {**recorded("signup_failed"), "hints": []}
 
 
 def test_trace_as_bars(api: RecordedApi, run: Run) -> None:
@@ -298,3 +298,30 @@ def test_policy_files_that_cannot_be_read(
         (tmp_path / name).write_text("{]")
     assert run("policy", "set", "users", *arguments)[0] == exit_code
     assert api.requests == []
+
+
+def test_explain_asks_for_one_thing_at_a_time(api: RecordedApi, run: Run, tmp_path: Path) -> None:
+    for arguments, message in (
+        ((), "give either a file with a query"),
+        (("x", "--request", "4f9a3b2c"), "give either a file with a query"),
+        (("create_user", "--payload", "{}"), "cannot be run for explain"),
+        (("--request", "4f9a3b2c", "--role", "admin"), "the caller of an execution is in its record"),
+        ((str(tmp_path / "query.txt"), "--claims", "{"), "--claims: not valid JSON"),
+    ):
+        code, _, err = run("explain", *arguments)
+        assert (code, message in err) == (2, True), (arguments, err)
+    code, _, err = run("explain", "missing.json")
+    assert (code, "there is no file missing.json" in err) == (4, True)
+    (tmp_path / "query.txt").write_text("[]")
+    code, _, err = run("explain", str(tmp_path / "query.txt"))
+    assert (code, "a query is an object" in err) == (2, True)
+    assert not any(path.endswith("/explain") for _, path, _ in api.requests)
+
+
+def test_explain_goes_on_where_the_server_refuses_one_call(api: RecordedApi, run: Run) -> None:
+    api.refusals["/flux/api/explain"] = (403, "FORBIDDEN_TABLE")
+    code, out, err = run("explain", "--request", "4f9a3b2c")
+    assert code == 0
+    assert "db:insert(users)" in out
+    assert "refused for the test" in out
+    assert "request 4f9a3b2c" in err

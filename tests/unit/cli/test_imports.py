@@ -37,6 +37,10 @@ ALSO = {
         "flux.store.pool",
         "flux.store.shape",
     },
+    # Pure: what stands out in spans, and which query a span was; so that both say the same everywhere.
+    "commands/trace.py": {"flux.record.hints"},
+    "explaining.py": {"flux.data.explain.recorded", "flux.data.query", "flux.failure", "flux.record.hints"},
+    "render/trace.py": {"flux.record.hints"},
     "diagnosis/checks.py": {"flux.config"},
     "diagnosis/project.py": {"flux.config"},
 }

@@ -114,7 +114,7 @@ class Writer:
     def place(self, target: Target, table: Table, alias: str) -> str:
         computed = table.computed.get(target.column)
         if computed is not None and target.column not in table.columns:
-            return f"{name(computed.schema)}.{name(computed.function)}({alias})"
+            return f"{name(computed.schema)}.{name(computed.function)}({alias}.*)"
         text = f"{alias}.{name(target.column)}"
         if typed(table, Target(target.column)).codec.sql == "json":
             text = f"{text}::jsonb"  # which has comparisons

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+SCHEMAS = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,10 +35,11 @@ class Relation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Script:
-    """`statements` bring Postgres to what policies say; they can be run any number of times. `claimed`: tables whose
-    row-level security is Flux's. `warnings`: what raw SQL cannot have, or cannot be protected from, and why.
+    """`statements` bring Postgres to what policies say; they can be run any number of times, those of one relation
+    (by oid; SCHEMAS stands for all schemas) without those of another. `claimed`: tables whose row-level security is
+    Flux's. `warnings`: what raw SQL cannot have, or cannot be protected from, and why.
     """
 
-    statements: tuple[str, ...]
+    statements: Mapping[int, tuple[str, ...]]
     claimed: tuple[int, ...]
     warnings: tuple[str, ...]

@@ -13,7 +13,7 @@ Tables without a policy are granted whole, unless rows of a table with one can b
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flux.data.policy.assemble import looks_into, of_grant, way_to
 from flux.data.policy.explain import written
@@ -21,7 +21,7 @@ from flux.data.policy.model import ANYBODY, OPERATIONS, Grant, Operation, Polici
 from flux.data.schema.model import Schema, Table
 
 from .condition import Unreadable, Writer, constant, name
-from .model import Relation, Script
+from .model import SCHEMAS, Relation, Script
 from .names import Principal, principals
 
 _ORDINARY = ("r", "p")
@@ -55,10 +55,12 @@ def script(
     by_oid = {relation.oid: relation for relation in relations}
     protected = _protected(schema, policies, relations)
     closed = _closed(set(protected), by_oid)
-    statements = [
-        f"GRANT USAGE ON SCHEMA {name(each)} TO {everybody}"
-        for each in sorted({relation.schema for relation in relations if relation.ours})
-    ]
+    statements = {
+        SCHEMAS: tuple(
+            f"GRANT USAGE ON SCHEMA {name(each)} TO {everybody}"
+            for each in sorted({relation.schema for relation in relations if relation.ours})
+        )
+    }
     warnings: list[str] = []
     claimed: list[int] = []
     for relation in sorted(relations, key=lambda each: (each.schema, each.name)):
@@ -68,16 +70,17 @@ def script(
             warnings.append(f"{relation.schema}.{relation.name} {why}: raw SQL gets no rights on it")
         if not relation.ours:
             continue
-        statements += _reset(relation, everybody)
+        own = list(_reset(relation, everybody))
         if table is not None and relation.kind in _ORDINARY:
             shares = [] if why else list(_shares(schema, policies, table, wanted, warnings))
-            statements += _protect(relation, shares, login)
+            own += _protect(relation, shares, login)
             if relation.claimed or not relation.secured:
                 claimed.append(relation.oid)
         elif not why:
             rights = _RIGHTS if policies.tables else _ALL_RIGHTS
-            statements.append(f"GRANT {rights[relation.kind == 'S']} ON {_full(relation)} TO {everybody}")
-    return Script(statements=tuple(statements), claimed=tuple(claimed), warnings=tuple(warnings))
+            own.append(f"GRANT {rights[relation.kind == 'S']} ON {_full(relation)} TO {everybody}")
+        statements[relation.oid] = tuple(own)
+    return Script(statements=statements, claimed=tuple(claimed), warnings=tuple(warnings))
 
 
 def _protected(schema: Schema, policies: Policies, relations: Sequence[Relation]) -> dict[int, Table]:
@@ -155,7 +158,23 @@ def _shares(
                 except Unreadable as error:
                     warnings.append(f"{key}: {error} for {role}: its raw SQL may not {operation} there")
                     continue
-                yield _Share(principal=principal.name, operation=operation, grant=grant, using=using, check=check)
+                yield _Share(
+                    principal=principal.name,
+                    operation=operation,
+                    grant=_stored(grant, table),
+                    using=using,
+                    check=check,
+                )
+
+
+def _stored(grant: Grant, table: Table) -> Grant:
+    """The grant without computed columns, on which Postgres has no rights."""
+    stored = frozenset(table.columns)
+    return replace(
+        grant,
+        readable=None if grant.readable is None else grant.readable & stored,
+        writable=None if grant.writable is None else grant.writable & stored,
+    )
 
 
 def _role_is(principal: Principal, role: str) -> str:
@@ -179,13 +198,14 @@ def _protect(relation: Relation, shares: Sequence[_Share], login: str) -> Iterat
     for operation in OPERATIONS:
         for number, principal in enumerate(sorted({share.principal for share in shares})):
             found = [share for share in shares if (share.principal, share.operation) == (principal, operation)]
-            if found:
-                yield f"GRANT {_right(operation, [share.grant for share in found])} ON {full} TO {name(principal)}"
+            right = _right(operation, [share.grant for share in found]) if found else ""
+            if right:
+                yield f"GRANT {right} ON {full} TO {name(principal)}"
                 yield from _policies(full, f"flux_{operation}_{number}", principal, found)
 
 
 def _right(operation: Operation, grants: Sequence[Grant]) -> str:
-    """`SELECT (id, email)`. Where one principal stands for several roles: the columns that all of them have."""
+    """`SELECT (id, email)`; "" for no column. Where one principal stands for several roles: what all of them have."""
     lists = [
         columns
         for grant in grants
@@ -193,7 +213,8 @@ def _right(operation: Operation, grants: Sequence[Grant]) -> str:
     ]
     if operation == "delete" or not lists:
         return operation.upper()
-    return f"{operation.upper()} ({', '.join(name(each) for each in sorted(frozenset.intersection(*lists)))})"
+    common = sorted(frozenset.intersection(*lists))
+    return f"{operation.upper()} ({', '.join(name(each) for each in common)})" if common else ""
 
 
 def _policies(full: str, title: str, principal: str, shares: Sequence[_Share]) -> Iterator[str]:

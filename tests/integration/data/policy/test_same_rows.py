@@ -68,4 +68,5 @@ async def _by_engine(team: Team, caller: Caller) -> list[str]:
     query, values = parse({"table": "posts", "columns": ["title"]})
     plan = compiled(query, team.schema, team.policies, caller.role, guard=Guard())
     records: list[asyncpg.Record] = await team.connection.fetch(plan.text, *plan.parameters(values, caller, None))
-    return sorted(row["title"] for row in orjson.loads(plan.answer(records)))
+    rows = orjson.loads(plan.answer([record[0].encode() for record in records]))
+    return sorted(row["title"] for row in rows)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cli.render.text import Paint
 from cli.render.trace import trace_lines
+from flux.record.hints import hints
 from tests.unit.cli.recorded import recorded
 
 Execution = dict[str, Any]
@@ -161,7 +163,7 @@ def test_refused_at_the_gateway(execution: Execution) -> None:
     ],
 )
 def test_n_plus_one_is_called_out(execution: Execution, name: str, remedy: str) -> None:
-    execution["spans"] = [*execution["spans"][:2], *(span(3 + at, 2, name) for at in range(5))]
+    execution["spans"] = [*execution["spans"][:2], *(span(3 + at, 2, name, start_us=at * 1000) for at in range(5))]
     assert f"\n\n  ! N+1: {name} ran 5 times in create_user, 5ms in all: {remedy}\n\n" in text(execution)
 
 
@@ -169,6 +171,16 @@ def test_four_equal_calls_or_calls_under_different_parents_are_no_n_plus_one(exe
     nested = [span(10, 2, "step"), *(span(11 + at, 10, "db:select(orders)") for at in range(4))]
     execution["spans"] = [*execution["spans"][:2], *(span(3 + at, 2, "db:select(orders)") for at in range(4)), *nested]
     assert "N+1" not in text(execution)
+
+
+def test_a_slow_query_is_called_out_with_the_index_it_misses(execution: Execution) -> None:
+    execution["spans"] = [*execution["spans"][:2], span(3, 2, "db:select(orders)", duration_us=60_000)]
+    slow = "\n\n  ! slow: db:select(orders) took 60ms, 61% of the execution\n"
+    assert f"{slow}    next: flux explain --request 4f9a3b2c\n\n" in text(execution)
+    index = {"why": "all of the rows are read", "ddl": "CREATE INDEX x"}
+    found = [replace(hint, indexes=(index,)) for hint in hints(execution)]
+    serves = "    all of the rows are read; an index would serve:\n    CREATE INDEX x;\n    next:"
+    assert slow + serves in text(execution, found=found)
 
 
 def test_slow_is_what_took_long_itself(execution: Execution) -> None:

@@ -95,9 +95,11 @@ def test_rows_are_checked_as_they_are_written() -> None:
     plan = planned({**returning, "operation": "insert", "data": {"email": "a"}}, policies)
     assert plan.text == (
         'WITH w AS (INSERT INTO "public"."users" AS t ("email") VALUES ($1) RETURNING '
-        f"{KEY} AS row, {check.format(2)}) SELECT w.row FROM w"
+        f"{KEY} AS row, {check.format(2)}) SELECT w.row FROM w WHERE "
+        # Asked ahead, too: a unique key that is taken must not tell of a row that may not be seen.
+        f"(SELECT CASE WHEN (NULL)::text = $3 THEN true ELSE {REFUSE} = 0 END)"
     )
-    assert plan.parameters(["a"], Caller(tenant="acme"), None) == ["a", "acme"]
+    assert plan.parameters(["a"], Caller(tenant="acme"), None) == ["a", "acme", "acme"]
     plan = planned({**returning, "operation": "update", "data": {"age": 1}, "where": {"id": 2}}, policies)
     assert plan.text == (
         'WITH w AS (UPDATE "public"."users" AS t SET "age" = $1 WHERE t."org" = $2 AND t."id" = $3 RETURNING '

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import re
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +14,7 @@ from flux.data.policy.assemble import assemble
 from flux.data.policy.model import Caller
 from flux.data.policy.rls.condition import constant, name
 from flux.data.policy.rls.names import login_name, principal_of, principals
-from flux.data.policy.rls.token import enter, login_password, scram_verifier, token
+from flux.data.policy.rls.token import enter, job_token, literal, login_password, scram_verifier, token
 
 from .tables import SCHEMA
 
@@ -68,3 +71,21 @@ def test_quoting() -> None:
     assert name('a"b') == '"a""b"'
     assert constant("it's") == "'it''s'"
     assert constant("a\\'b") == " E'a\\\\''b'"
+
+
+def test_a_job_is_signed_like_a_caller() -> None:
+    signed = job_token({"function": "f", "payload": '"ä"'}, pid=7, key=b"a" * 32, now=100.5)
+    signature, payload = signed.split(".")
+    assert hmac.new(b"a" * 32, payload.encode(), hashlib.sha256).hexdigest() == signature
+    assert orjson.loads(base64.b64decode(payload)) == {
+        "job": {"function": "f", "payload": '"ä"'},
+        "pid": 7,
+        "until": 130,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "written"), [("a", "'a'"), ("it's", "'it''s'"), ("a\\b", " E'a\\\\b'"), ("\\'", " E'\\\\'''")]
+)
+def test_constants_of_sql(text: str, written: str) -> None:
+    assert literal(text) == written

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flux.failure import HostError
-from flux.workers.host.raw_sql import MAX_LENGTH, inspect
+from flux.workers.host.raw_sql import MAX_LENGTH, inspect, reads
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,29 @@ def test_not_a_statement(text: str) -> None:
 def test_never_fails_otherwise(text: str) -> None:
     with contextlib.suppress(HostError):
         inspect(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("SELECT 1", True),
+        ("select count(*) from notes where body = 'x'", True),
+        ("VALUES (1)", True),
+        ("WITH a AS (SELECT 1) SELECT * FROM a", True),
+        ("SELECT add_tag('a')", False),
+        ("SELECT \"Add_Tag\" ('a')", False),
+        ("SELECT notes.add_tag FROM notes", False),
+        ("SELECT U&\"add!005ftag\"(1) UESCAPE '!'", False),
+        ("WITH a AS (DELETE FROM notes RETURNING 1) SELECT * FROM a", False),
+        ("SELECT * FROM notes FOR UPDATE", False),
+        ("SELECT * FROM notes FOR KEY SHARE", False),
+        ("SELECT nextval('notes_id_seq')", False),
+        ("SELECT 1 INTO more", False),
+        ("SELECT pg_advisory_lock(1)", False),
+        ("INSERT INTO notes VALUES (1)", False),
+        ("EXPLAIN ANALYZE DELETE FROM notes", False),
+        ("DO $$ BEGIN END $$", False),
+    ],
+)
+def test_what_can_only_read(text: str, reading: bool) -> None:
+    assert reads(text, frozenset({"add_tag"})) is reading

@@ -1,0 +1,120 @@
+"""Indexes that a query would need: a table that is read from end to end, and a way into it that none serves. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from flux.data.compiler.names import quoted
+from flux.data.schema.model import Table
+
+from .access import Access, Method
+from .nodes import Node
+
+# Smaller tables are read from end to end faster than by way of an index.
+MIN_ROWS: Final = 1000
+# A condition that leaves more of a table than this is faster without an index.
+MAX_SHARE: Final = 0.2
+# Postgres cuts longer names, and two that are cut alike collide.
+MAX_NAME: Final = 63
+
+_SCANS: Final = frozenset(("Seq Scan", "Parallel Seq Scan"))
+_SORTS: Final = frozenset(("Sort", "Incremental Sort"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Missing:
+    """`columns` in the index's order. `ddl` can be run as it stands, outside of a transaction."""
+
+    table: str
+    columns: tuple[str, ...]
+    why: str
+    ddl: str
+
+
+def missing(plan: Node, accesses: Iterable[Access]) -> list[Missing]:
+    """The most selective way in first comes first; each index once."""
+    ways = list(accesses)
+    found: dict[str, Missing] = {}
+    for node, above in plan.walk():
+        if node.type not in _SCANS:
+            continue
+        for access in ways:
+            if (access.table.schema, access.table.name) == (node.schema, node.table):
+                for each in _for(access, node, above):
+                    found.setdefault(each.ddl, each)
+    return list(found.values())
+
+
+def _for(access: Access, node: Node, above: tuple[Node, ...]) -> Iterator[Missing]:
+    table = access.table
+    if table.rows < MIN_ROWS or table.kind not in ("table", "materialized_view"):
+        return
+    selective = node.filter is not None and node.rows <= table.rows * MAX_SHARE
+    sorted_first = access.limited and any(each.type in _SORTS for each in above)
+    reading = f"all of the {table.rows} rows of {table.name} are read"
+    columns = _columns(access)
+    if columns and (selective or (sorted_first and not access.equal)) and not _served(table, access):
+        what = "to find those with " + _and([*access.equal, *access.ranges])
+        if not (access.equal or access.ranges):
+            what = "and sorted, though only the first by " + _and([name for name, _ in access.order]) + " are wanted"
+        yield Missing(
+            table=table.name,
+            columns=tuple(name for name, _ in columns),
+            why=f"{reading} {what}",
+            ddl=_ddl(
+                table, [f"{quoted(name)}{' DESC' if descending else ''}" for name, descending in columns], columns
+            ),
+        )
+    if selective and not access.equal:
+        for name, method in access.special:
+            if not _special_served(table, name, method):
+                yield _special(table, name, method, reading)
+
+
+def _columns(access: Access) -> list[tuple[str, bool]]:
+    """Equality first, then one range, else the order (which an index gives only behind equalities)."""
+    equal = [(name, False) for name in access.equal]
+    if access.ranges:
+        return [*equal, (access.ranges[0], False)]
+    order = [(name, descending) for name, descending in access.order if name not in access.equal]
+    if order and all(descending for _, descending in order):
+        order = [(name, False) for name, _ in order]  # an index is read in both directions
+    return [*equal, *order] if access.limited else equal
+
+
+def _served(table: Table, access: Access) -> bool:
+    """Whether some index begins where this access does: then Postgres had the choice."""
+    starts = set(access.equal or access.ranges[:1] or [name for name, _ in access.order[:1]])
+    ready = [index for index in table.indexes if not index.partial and index.columns]
+    return any(index.columns[0] in starts for index in ready) or bool(table.key and table.key[0] in starts)
+
+
+def _special_served(table: Table, name: str, method: Method) -> bool:
+    kinds = ("gin", "gist") if method == "trigram" else (method,)
+    return any(index.method in kinds and name in index.columns for index in table.indexes)
+
+
+def _special(table: Table, name: str, method: Method, reading: str) -> Missing:
+    column = quoted(name)
+    why = f"{reading} to find those whose {name} matches"
+    using: str = method
+    if method == "trigram":
+        using, column = "gin", f"{column} gin_trgm_ops"
+        why += " (this index needs the extension pg_trgm)"
+    return Missing(table=table.name, columns=(name,), why=why, ddl=_ddl(table, [column], [(name, False)], using=using))
+
+
+def _ddl(table: Table, parts: list[str], columns: list[tuple[str, bool]], *, using: str = "") -> str:
+    name = "_".join([table.name, *(column for column, _ in columns), "idx"])
+    if len(name.encode()) > MAX_NAME:
+        name = name.encode()[: MAX_NAME - 4].decode(errors="ignore") + "_idx"
+    place = f"{quoted(table.schema)}.{quoted(table.name)}"
+    return (
+        f"CREATE INDEX CONCURRENTLY {quoted(name)} ON {place}{f' USING {using}' if using else ''} ({', '.join(parts)})"
+    )
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(dict.fromkeys(names))

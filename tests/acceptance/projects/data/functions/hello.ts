@@ -1,0 +1,4 @@
+import { defineFunction } from "flux";
+
+// Data routes and functions live side by side; a project has at least one function.
+export default defineFunction({ handler: () => "hello" });
