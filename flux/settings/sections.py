@@ -150,7 +150,7 @@ class Database:
         None, "DSN of your own Postgres (15 or newer); not set: an embedded PostgreSQL 18 in the data folder."
     )
     lanes: int = setting(
-        4,
+        8,
         "Connections of each worker that all single statements share, sent one behind the other.",
         minimum=1,
         maximum=1000,
@@ -164,8 +164,8 @@ class Database:
     statement_timeout_ms: int = setting(15_000, "Longest statement of a function.", unit="ms", minimum=1)
     sql: Literal["", "all", "granted"] = setting(
         "",
-        'Functions that may use ctx.db.sql: "granted" = those whose flux.json says so, "" = all until there are policies. '
-        '"all": all, and while there are no policies with the rights of Flux\' own user (DDL).',
+        'Functions that may use ctx.db.sql: "granted" = those whose flux.json says so, "" = all until there are '
+        'policies. "all": all, and while there are no policies with the rights of Flux\' own user (DDL).',
     )
     sql_url: str | None = setting(
         None, "DSN for raw SQL, where Flux may not make roles: a login of yours without rights, in the same database."

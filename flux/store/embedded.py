@@ -49,7 +49,7 @@ BOOTSTRAP_SQL = "CREATE ROLE flux LOGIN;\nCREATE DATABASE flux OWNER flux;\nALTE
 # Written to postgresql.conf once, when the cluster is made; the team may change any of it there.
 CLUSTER_SETTINGS = """
 # Set by Flux when it made this cluster. Yours to change.
-max_connections = 300             # workers x pool_size, and the master's few
+max_connections = 300             # workers x (lanes + pool_size), and the master's few
 shared_buffers = 256MB            # touched only as far as used
 max_wal_size = 4GB                # the record writes much: fewer checkpoints, fewer whole-page copies in the log
 checkpoint_timeout = 15min

@@ -1,9 +1,10 @@
-"""The few sessions that all single statements of a worker share, and which of them takes the next one.
+"""The few sessions that all single statements of a worker share.
 
-Choice: an idle session; else a new one while there are fewer than allowed; else the one with the fewest statements
-outstanding. Nobody is put behind a statement that has been running for long (it waits for a lock, or scans), nor
-anybody at all who holds a transaction (`alone`): behind a statement that waits for that transaction's locks it would
-wait for itself.
+Statements wait in one line. A session that is idle takes its share of it, a few at once, and sends them in one write;
+so the busier it gets, the fewer system calls and wake-ups a statement costs. Who waits is bound to no session: behind a
+statement that takes long (it waits for a lock, or scans) are only those that left together with it. A caller who holds
+a transaction leaves alone (`alone`): behind a statement that waits for that transaction's locks it would wait for
+itself.
 
 What may be tried again: whatever was not executed, and a read whose connection broke (as often as there may be
 connections that have broken with it). Never a write that may have been carried out: its outcome is unknown, and the
@@ -22,10 +23,8 @@ from ..pool import LOST_CONNECTION, session_settings, silence_s
 from .messages import Reply
 from .session import NotExecuted, Session, connect
 
-# Statements in line on one session. More would not raise its throughput, but delay whoever comes last.
-MAX_DEPTH = 16
-# By key, a statement takes under a millisecond; behind one that takes longer than this, nobody else is put.
-SLOW_S = 0.02
+# Statements that leave together. More would save little, and delay whoever comes last.
+MAX_BATCH = 8
 # A call that found no session for so long meets a database that is stuck, or not coming back soon; it stays well below
 # the default wall limit, so that the function can still answer something.
 PATIENCE_S = 5.0
@@ -52,7 +51,7 @@ def open_lanes(url: str, size: int, *, statement_timeout_ms: int, application_na
 
 
 class _Waiting:
-    __slots__ = ("alone", "deadline", "parameters", "statement", "taken")
+    __slots__ = ("alone", "deadline", "parameters", "reply", "session", "statement")
 
     def __init__(
         self, statement: str, parameters: Sequence[bytes | None], alone: bool, loop: asyncio.AbstractEventLoop
@@ -61,7 +60,8 @@ class _Waiting:
         self.parameters = parameters
         self.alone = alone
         self.deadline = loop.time() + PATIENCE_S
-        self.taken: asyncio.Future[tuple[Session, asyncio.Future[Reply]]] = loop.create_future()
+        self.session: Session | None = None
+        self.reply: asyncio.Future[Reply] = loop.create_future()
 
 
 # Nothing has been executed under a name that the server does not know, nor of a plan that DDL has made invalid.
@@ -77,7 +77,8 @@ class Lanes:
         self._size = size
         self._silence_s = silence_s
         self._sessions: list[Session] = []
-        self._waiting: deque[_Waiting] = deque()
+        self._line: deque[_Waiting] = deque()
+        self._dispatching = False
         self._opening: asyncio.Task[None] | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._failure: BaseException | None = None
@@ -94,24 +95,19 @@ class Lanes:
         if self._sweep is None:
             self._watch()
         while True:
-            session = self._choose(alone)
-            if session is not None:
-                future = session.submit(statement, parameters)
-            else:
-                session, future = await self._in_line(statement, parameters, alone)
+            waiting = _Waiting(statement, parameters, alone, self._loop)
+            self._line.append(waiting)
+            self._dispatch_soon()
             try:
-                return (await future).rows
+                return (await waiting.reply).rows
             except _NOT_EXECUTED:
                 if not dead:
                     raise
                 dead -= 1
             except asyncpg.PostgresError:
-                if not reads or not session.closed:
+                if not reads or waiting.session is None or not waiting.session.closed:
                     raise
                 reads -= 1
-            finally:
-                if self._waiting:
-                    self._serve()
 
     async def close(self) -> None:
         """Closes all sessions; calls that wait are refused."""
@@ -121,48 +117,56 @@ class Lanes:
             await asyncio.wait([self._opening])
         if self._sweep is not None:
             self._sweep.cancel()
-        for waiting in self._waiting:
-            waiting.taken.cancel()
+        for waiting in self._line:
+            waiting.reply.cancel()
         await asyncio.gather(*(session.close() for session in self._sessions))
         self._sessions.clear()
 
-    def _choose(self, alone: bool) -> Session | None:
-        best, least = None, MAX_DEPTH
-        slow = self._loop.time() - SLOW_S
-        gone = False
+    def _dispatch_soon(self) -> None:
+        """In the loop's next turn, so that what is asked in this one leaves together."""
+        if not self._dispatching:
+            self._dispatching = True
+            self._loop.call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        """Gives each idle session its share of the line."""
+        self._dispatching = False
+        line = self._line
+        if not line:
+            return
+        idle, gone = [], False
         for session in self._sessions:
             if session.closed:
                 gone = True
-                continue
-            depth = session.depth
-            if not depth:
-                return session
-            if depth < least and session.since > slow:
-                best, least = session, depth
+            elif not session.depth:
+                idle.append(session)
         if gone:
             self._sessions = [session for session in self._sessions if not session.closed]
-        if len(self._sessions) < self._size:
+        if len(line) > len(idle) and len(self._sessions) < self._size:
             self._open()
-        return None if alone else best
+        for number, session in enumerate(idle):
+            share = -(-len(line) // (len(idle) - number))
+            batch = self._take(min(share, MAX_BATCH))
+            if not batch:
+                return
+            session.submit_all([(each.statement, each.parameters, each.reply) for each in batch])
+            for each in batch:
+                each.session = session
 
-    async def _in_line(
-        self, statement: str, parameters: Sequence[bytes | None], alone: bool
-    ) -> tuple[Session, asyncio.Future[Reply]]:
-        waiting = _Waiting(statement, parameters, alone, self._loop)
-        self._waiting.append(waiting)
-        self._watch()
-        return await waiting.taken
-
-    def _serve(self) -> None:
-        """Takes up those who wait, in order."""
-        while self._waiting:
-            first = self._waiting[0]
-            if not first.taken.done():
-                session = self._choose(first.alone)
-                if session is None:
-                    return
-                first.taken.set_result((session, session.submit(first.statement, first.parameters)))
-            self._waiting.popleft()
+    def _take(self, most: int) -> list[_Waiting]:
+        """The first in line, as many as may leave together."""
+        line = self._line
+        batch: list[_Waiting] = []
+        while line and len(batch) < most:
+            if line[0].reply.done():  # its caller has given up
+                line.popleft()
+            elif line[0].alone:
+                if batch:
+                    break
+                return [line.popleft()]
+            else:
+                batch.append(line.popleft())
+        return batch
 
     def _open(self) -> None:
         if self._opening is None and not self._closed:
@@ -174,19 +178,20 @@ class Lanes:
         try:
             while not self._closed:
                 try:
-                    self._sessions.append(await self._connect())
-                    self._failure = None
+                    session = await self._connect()
                 except (*LOST_CONNECTION, asyncpg.PostgresError, ValueError) as error:
                     self._failure = error
-                    if not self._waiting:
+                    if not self._line:
                         return
                     await asyncio.sleep(RECONNECT_PAUSE_S)
                 else:
+                    session.when_idle = self._dispatch_soon
+                    self._sessions.append(session)
+                    self._failure = None
                     return
         finally:
             self._opening = None
-            if self._waiting:
-                self._loop.call_soon(self._serve)
+            self._dispatch_soon()
 
     def _watch(self) -> None:
         if self._sweep is None and not self._closed:
@@ -199,12 +204,13 @@ class Lanes:
         for session in list(self._sessions):
             if self._silence_s is not None and session.depth and now - session.since > self._silence_s:
                 session.terminate()
-        while self._waiting and (self._waiting[0].deadline < now or self._waiting[0].taken.done()):
-            first = self._waiting.popleft()
-            if not first.taken.done():
-                first.taken.set_exception(self._impatient())
-        self._serve()
-        if self._waiting or any(session.depth for session in self._sessions):
+        line = self._line
+        while line and (line[0].deadline < now or line[0].reply.done()):
+            first = line.popleft()
+            if not first.reply.done():
+                first.reply.set_exception(self._impatient())
+        self._dispatch_soon()
+        if line or any(session.depth for session in self._sessions):
             self._watch()
 
     def _impatient(self) -> Exception:

@@ -1,14 +1,14 @@
 """One connection on which statements run one behind the other, sent without waiting for the one before.
 
 Theory of operation. Each statement is a transaction of its own: Bind, Execute, Sync. The server works through them in
-order and answers in order, so the n-th reply belongs to the n-th statement that is outstanding. What many callers
-submit in one turn of the loop leaves in one write, and the server, which finds the next statement in its socket, need
-not sleep in between: that saves most of the system calls and wake-ups on both sides (`loadtest/host_db.py`).
+order and answers in order, so the n-th reply belongs to the n-th statement that is outstanding. What leaves together
+leaves in one write, and the server, which finds the next statement in its socket, need not sleep in between: that saves
+most of the system calls and wake-ups on both sides.
 
 - A statement is prepared under a name the first time; until that has succeeded, the same text goes without a name.
 - When the connection ends, everything outstanding fails. What certainly was not carried out fails with `NotExecuted`,
   so that a write, too, can be tried on another connection: that is all behind a statement which the server answered
-  with its farewell, and all that was never sent. The outcome of the rest is unknown.
+  with its farewell. The outcome of the rest is unknown.
 
 asyncpg makes the connection (TLS, passwords, settings are its trade) and then hands over its transport.
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import asyncpg
@@ -51,8 +51,7 @@ class Session(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, connection._transport)  # type: ignore[attr-defined]  # see above
         self._reader = messages.Reader()
         self._outstanding: deque[_Outstanding] = deque()
-        self._unsent: list[bytes] = []
-        self._sent = 0  # of those outstanding
+        self.when_idle: Callable[[], None] | None = None  # called whenever nothing is outstanding any more
         self._names: dict[str, bytes] = {}
         self._pending: set[str] = set()
         self._numbers = 0
@@ -69,9 +68,20 @@ class Session(asyncio.Protocol):
     def submit(self, statement: str, parameters: Sequence[bytes | None]) -> asyncio.Future[Reply]:
         """The reply comes with its rows; a statement that fails raises the asyncpg.PostgresError that it deserves."""
         future: asyncio.Future[Reply] = self._loop.create_future()
+        self.submit_all([(statement, parameters, future)])
+        return future
+
+    def submit_all(self, statements: Sequence[tuple[str, Sequence[bytes | None], asyncio.Future[Reply]]]) -> None:
+        """Sends them in one write. What becomes of each goes into its future."""
         if self.closed:
-            future.set_exception(NotExecuted("the connection is closed"))
-            return future
+            for _, _, future in statements:
+                future.set_exception(NotExecuted("the connection is closed"))
+            return
+        if not self._outstanding:
+            self.since = self._loop.time()
+        self._transport.write(b"".join([self._message(*each) for each in statements]))
+
+    def _message(self, statement: str, parameters: Sequence[bytes | None], future: asyncio.Future[Reply]) -> bytes:
         name, naming, message = self._names.get(statement, b""), b"", b""
         if not name:
             if statement not in self._pending:
@@ -79,10 +89,8 @@ class Session(asyncio.Protocol):
                 name = naming = b"f%d" % self._numbers
                 self._pending.add(statement)
             message = messages.parse(name, statement)
-        if not self._outstanding:
-            self.since = self._loop.time()
-        self._send(message + messages.execute(name, parameters), _Outstanding(future, statement, naming))
-        return future
+        self._outstanding.append(_Outstanding(future, statement, naming))
+        return message + messages.execute(name, parameters)
 
     def terminate(self) -> None:
         """Closes the socket at once."""
@@ -92,7 +100,6 @@ class Session(asyncio.Protocol):
     async def close(self) -> None:
         """Says goodbye; what is outstanding is carried out, but its replies are lost."""
         if not self.closed:
-            self._flush()
             self._transport.write(messages.TERMINATE)
             self._transport.close()
         await self.ended
@@ -107,15 +114,18 @@ class Session(asyncio.Protocol):
             return
         for reply in replies:
             self._settle(self._outstanding.popleft(), reply)
-            self._sent -= 1
         if replies:
             self.since = self._loop.time()
+            if not self._outstanding and self.when_idle is not None:
+                self.when_idle()
         if self._reader.farewell is not None:
             self.terminate()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         self._connection.terminate()
+        if self.when_idle is not None:
+            self.when_idle()
         if not self.ended.done():
             self.ended.set_result(None)
         farewell = self._reader.farewell
@@ -123,7 +133,7 @@ class Session(asyncio.Protocol):
         for number, entry in enumerate(outstanding):
             if entry.future is None or entry.future.done():
                 continue
-            if number >= self._sent or (number > 0 and farewell):
+            if number > 0 and farewell:
                 entry.future.set_exception(NotExecuted("the connection ended before the statement was run"))
             elif farewell:
                 entry.future.set_exception(_error(farewell))
@@ -147,20 +157,9 @@ class Session(asyncio.Protocol):
     def _remember(self, statement: str, name: bytes) -> None:
         if len(self._names) >= MAX_PREPARED:
             oldest = next(iter(self._names))
-            self._send(messages.close(self._names.pop(oldest)), _Outstanding(None, "", b""))
+            self._outstanding.append(_Outstanding(None, "", b""))
+            self._transport.write(messages.close(self._names.pop(oldest)))
         self._names[statement] = name
-
-    def _send(self, message: bytes, entry: _Outstanding) -> None:
-        if not self._unsent:
-            self._loop.call_soon(self._flush)
-        self._unsent.append(message)
-        self._outstanding.append(entry)
-
-    def _flush(self) -> None:
-        if self._unsent and not self.closed:
-            self._transport.write(b"".join(self._unsent))
-            self._unsent.clear()
-            self._sent = len(self._outstanding)
 
 
 # The statement's plan, or its name, is no longer good on this connection: prepare it anew the next time.
