@@ -15,6 +15,8 @@ from asyncpg.pgproto.pgproto import UUID
 
 Encode = Callable[[Any], Any]
 
+MAX_DIMENSIONS = 6  # of an array in Postgres
+
 INFINITY, MINUS_INFINITY = "infinity", "-infinity"
 
 _LABELS_SHOWN = 20  # in an error; an enumeration of countries has 250
@@ -145,17 +147,26 @@ def octets(value: Any) -> bytes:
 
 
 def json(value: Any) -> str:
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # of what was JSON, only the depth can be wrong
+        raise ValueError("expected JSON with fewer levels; it has more than 250") from None
 
 
 def each(encode: Encode, *, flat: bool) -> Encode:
     """Arrays: of any depth, but not where an inner array is itself a value (JSON)."""
 
-    def elements(value: Any) -> list[Any]:
+    def elements(value: Any, dimension: int = 1) -> list[Any]:
         if not isinstance(value, list):
             raise ValueError("expected an array")
+        if dimension > MAX_DIMENSIONS:
+            raise ValueError(f"expected an array of at most {MAX_DIMENSIONS} dimensions")
         return [
-            None if entry is None else elements(entry) if not flat and isinstance(entry, list) else encode(entry)
+            None
+            if entry is None
+            else elements(entry, dimension + 1)
+            if not flat and isinstance(entry, list)
+            else encode(entry)
             for entry in value
         ]
 

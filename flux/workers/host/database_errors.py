@@ -145,7 +145,11 @@ _TABLE: tuple[tuple[Kinds, str, int, Details], ...] = (
     ((pg.InsufficientPrivilegeError,), "SQL_DENIED", 403, _nothing),
     ((pg.TooManyConnectionsError,), "DATABASE_BUSY", 503, _retryable),
     (
-        (pg.DataError, pg.IntegrityConstraintViolationError, pg.WithCheckOptionViolationError),
+        (
+            *(pg.DataError, pg.IntegrityConstraintViolationError, pg.WithCheckOptionViolationError),
+            # Too many dimensions, levels, characters in an index entry: a value is more than Postgres takes.
+            pg.ProgramLimitExceededError,
+        ),
         "INVALID_VALUE",
         400,
         _where,

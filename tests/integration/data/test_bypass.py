@@ -1,0 +1,144 @@
+"""What a caller may not see makes no difference to any answer: not to rows, not to counts, not to an error's text.
+
+The reference test already compares each answer with what policies allow. Here there are two databases that differ in
+hidden rows and hidden columns only, and queries that are made to fail; everything that is told must be the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flux.data.policy.model import Caller, Grant, Policies, TablePolicy
+from flux.data.query.model import Auth, Compare, Target
+from flux.data.schema.introspect import read_schema
+from flux.store.pool import Connection
+from tests.fixtures.data import twins
+from tests.fixtures.data.engine import Answer, Engine
+from tests.fixtures.data.hunting import hunt
+from tests.fixtures.data.lines import Binary, prepare
+
+QUERIES = 30
+SEEDS = st.integers(0, 2**63)
+
+_numbers = itertools.count()
+
+
+@hunt(usual=40)
+@given(seed=SEEDS)
+async def test_what_is_hidden_makes_no_difference(connection: Connection, seed: int) -> None:
+    await prepare(connection)
+    await twins.run(connection, Random(seed), f"b{next(_numbers)}", queries=QUERIES)
+
+
+TABLES = """
+CREATE TABLE codes (
+    id integer PRIMARY KEY, tenant text DEFAULT 'other', code text, secret text DEFAULT 's',
+    parent_id integer REFERENCES codes,
+    UNIQUE (tenant, code)
+);
+INSERT INTO codes (id, tenant, code) VALUES (1, 'mine', 'a'), (2, 'other', 'b'), (3, 'mine', 'c');
+"""
+OWN = Compare(Target("tenant"), "eq", Auth(("tenant",)))
+READABLE = frozenset(("id", "tenant", "code", "parent_id"))
+POLICIES = Policies(
+    tables={
+        "codes": TablePolicy(
+            table="codes",
+            grants={
+                ("*", "select"): Grant(readable=READABLE, where=OWN),
+                ("*", "insert"): Grant(readable=READABLE, check=OWN),
+                ("*", "update"): Grant(readable=READABLE, where=OWN, check=OWN),
+                ("*", "delete"): Grant(readable=READABLE, where=OWN),
+            },
+        )
+    },
+    version="1",
+)
+CALLER = Caller(tenant="mine")
+
+
+async def ask(connection: Connection, document: dict[str, Any]) -> Answer:
+    await prepare(connection)
+    await connection.execute(TABLES)
+    await connection.execute("BEGIN")
+    engine = Engine(Binary(connection), await read_schema(connection), POLICIES)
+    return await engine.ask({"table": "codes", **document}, CALLER)
+
+
+TAKEN, FREE = {"tenant": "other", "code": "b"}, {"tenant": "other", "code": "free"}
+
+
+def writes(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All ways to make a row that the check forbids."""
+    mine = {"id": 8, "tenant": "mine", "code": "mine"}
+    default = {"id": 9, "code": row["code"]}  # whose default is of another tenant
+    return {
+        "one": {"operation": "insert", "data": {"id": 9, **row}},
+        "one with a default": {"operation": "insert", "data": default},
+        "some": {"operation": "insert", "data": [mine, {"id": 9, **row}]},
+        "some with a default": {"operation": "insert", "data": [{"id": 7, "code": "x"}, default]},
+        "some that differ": {"operation": "insert", "data": [{**mine, "parent_id": 1}, default]},
+        "upsert": {"operation": "upsert", "data": {"id": 9, **row}, "on_conflict": ["id"]},
+        "upsert of one that is there": {"operation": "upsert", "data": {"id": 1, **row}, "on_conflict": ["id"]},
+        "update": {"operation": "update", "data": row, "where": {"id": 1}},
+        "update of all": {"operation": "update", "data": row, "all": True},
+        "update of one column": {"operation": "update", "data": {"tenant": "other"}, "where": {"code": "c"}},
+    }
+
+
+@pytest.mark.parametrize("way", writes(TAKEN))
+@pytest.mark.parametrize("row", [TAKEN, FREE], ids=["taken", "free"])
+async def test_a_key_that_is_taken_is_not_told_to_whoever_may_not_write_it(
+    connection: Connection, way: str, row: dict[str, Any]
+) -> None:
+    answer = await ask(connection, writes(row)[way])
+    assert (answer.code, answer.details) == ("FORBIDDEN_ROW", {})
+
+
+HIDDEN: dict[str, dict[str, Any]] = {
+    "columns": {"columns": ["id", "secret"]},
+    "alias": {"select": {"id": "secret"}},
+    "where": {"where": {"secret": "s"}},
+    "where not": {"where": {"not": {"or": [{"id": 1}, {"secret": {"is_null": True}}]}}},
+    "order": {"order_by": {"secret": "desc"}},
+    "after": {"order_by": "secret", "after": {"secret": "s", "id": 1}},
+    "distinct": {"columns": ["id"], "distinct": ["secret"]},
+    "nested column": {"select": {"parent": {"columns": ["secret"]}}},
+    "nested where": {"select": {"codes": {"columns": ["id"], "where": {"secret": "s"}}}},
+    "nested order": {"select": {"codes": {"columns": ["id"], "order_by": "secret"}}},
+    "related": {"where": {"codes": {"some": {"secret": "s"}}}},
+    "count": {"operation": "count", "where": {"secret": {"like": "s%"}}},
+    "measure": {"operation": "aggregate", "aggregates": {"m": {"max": "secret"}}},
+    "counted": {"operation": "aggregate", "aggregates": {"m": {"count": "secret", "distinct": True}}},
+    "group": {"operation": "aggregate", "aggregates": {"m": "count"}, "group_by": [{"id": "secret"}]},
+    "returning": {"operation": "insert", "data": {"id": 9, "tenant": "mine"}, "returning": {"id": "secret"}},
+    "update where": {"operation": "update", "data": {"code": "x"}, "where": {"secret": "s"}},
+    "update returning": {"operation": "update", "data": {"code": "x"}, "all": True, "returning": ["secret"]},
+    "delete where": {"operation": "delete", "where": {"secret": "s"}},
+    "delete returning": {"operation": "delete", "all": True, "returning": ["secret"]},
+    "conflict": {"operation": "upsert", "data": {"id": 9, "secret": "s"}, "on_conflict": ["secret"]},
+}
+
+
+@pytest.mark.parametrize("place", HIDDEN)
+async def test_a_hidden_column_is_refused_wherever_it_stands(connection: Connection, place: str) -> None:
+    answer = await ask(connection, HIDDEN[place])
+    assert (answer.code, answer.details["column"]) == ("FORBIDDEN_COLUMN", "secret")
+
+
+async def test_what_is_left_out_shows_no_hidden_column(connection: Connection) -> None:
+    answer = await ask(connection, {"select": {"id": True, "codes": {}}, "order_by": "id"})
+    assert answer.value == [{"id": 1, "codes": []}, {"id": 3, "codes": []}]
+    answer = await ask_again(connection, {"operation": "update", "data": {"parent_id": 1}, "where": {"id": 3}})
+    assert answer.value == [{"id": 3, "tenant": "mine", "code": "c", "parent_id": 1}]
+
+
+async def ask_again(connection: Connection, document: dict[str, Any]) -> Answer:
+    engine = Engine(Binary(connection), await read_schema(connection), POLICIES)
+    return await engine.ask({"table": "codes", **document}, CALLER)
