@@ -350,6 +350,7 @@ class Worker:
         """Ahead of the first request that needs them; when it fails, that request tries again and says why."""
         with contextlib.suppress(FluxError):
             await self.services.catalogue.engine(self.services)
+        collector.settle()  # what reading them took goes back
 
     async def _heartbeat(self) -> None:
         process = psutil.Process()
