@@ -153,6 +153,7 @@ def opened(*, folder: Path, url: str | None, data: Path | None, database: str | 
     if api is not None:
         yield Served(api)
         return
+    _require_project(folder)
     from flux.config import load
 
     settings = load(folder, {"data": data.absolute() if data is not None else None})
@@ -171,6 +172,16 @@ def _running(folder: Path, url: str | None, data: Path | None) -> Api | None:
         return None  # another project's server must not get this one's tables
     target = find(url=url, project=folder, data=data, cwd=Path.cwd())
     return None if target.found == SERVER_FOUND_NOWHERE else Api(target)
+
+
+def _require_project(folder: Path) -> None:
+    """Raises BadUsage where no project is: a database must not come into being in whatever folder somebody stands."""
+    from .connect import is_project
+
+    if not is_project(folder) and not any((folder / name).is_dir() for name in ("schemas", FOLDER, "functions")):
+        raise BadUsage(
+            f"{folder} is no Flux project", hint="go to one (a folder with flux.toml), or name it with --project"
+        )
 
 
 @contextmanager

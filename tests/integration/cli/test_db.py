@@ -161,3 +161,16 @@ def test_the_embedded_database(project: Path, run: Run) -> None:
     assert run("db", "push")[0] == 0
     assert run("db", "diff")[0] == 0
     assert postmaster.running(project / ".flux" / "postgres") is None
+
+
+def test_outside_of_a_project_no_database_comes_into_being(
+    project: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    code, _, errors = run("db", "status")
+    assert code == 2
+    assert f"{elsewhere} is no Flux project" in errors
+    assert list(elsewhere.iterdir()) == []
+    assert run("db", "status", "--project", str(project))[0] == 0
