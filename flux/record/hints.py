@@ -16,7 +16,7 @@ N_PLUS_ONE_CALLS: Final = 5  # fewer equal calls under one parent are as often m
 SLOW_DB_MS: Final = 50.0  # an index answers in a few
 SLOW_DB_SHARE: Final = 0.5  # of the execution
 # Where a whole execution takes less than this, half of it is no problem of an index.
-SHARE_FROM_MS: Final = 10.0
+SHARE_FROM_MS: Final = 40.0
 
 _READS: Final = frozenset(("db:select", "db:count", "db:aggregate"))
 # Keys whose content makes a query another one; what stands at the others is values.

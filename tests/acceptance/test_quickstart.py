@@ -59,8 +59,9 @@ async def test_create_user_is_served_recorded_traced_and_replayed(serve: Serve) 
     ]
     code, trace = await flux(client, "trace", request_id[:8])
     assert code == 0
+    tree = re.sub(r"\n *! .*?(?=\n *──)", "\n", trace, flags=re.DOTALL)  # without hints: this machine may be slow
     assert (
-        re.sub(r"─+", "─", re.sub(r"[\d.]+m?s\b", "_", trace)).split()
+        re.sub(r"─+", "─", re.sub(r"[\d.]+m?s\b", "_", tree)).split()
         == (
             f"Trace {request_id[:8]} POST /create_user 200 ▸ gateway _ auth ✔ rate_limit ✔ cors ✔ ▸ create_user _ "
             "▸ db:select(users) _ ▸ db:insert(users) _ ▸ send_welcome async → 200 _ ─ total: _ ─"
