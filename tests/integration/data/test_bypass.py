@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flux.data.policy.model import Caller, Grant, Policies, TablePolicy
-from flux.data.query.model import Auth, Compare, Target
+from flux.data.query.model import Auth, Compare, Condition, Some, Target
 from flux.data.schema.introspect import read_schema
 from flux.store.pool import Connection
 from tests.fixtures.data import twins
@@ -46,20 +46,21 @@ INSERT INTO codes (id, tenant, code) VALUES (1, 'mine', 'a'), (2, 'other', 'b'),
 """
 OWN = Compare(Target("tenant"), "eq", Auth(("tenant",)))
 READABLE = frozenset(("id", "tenant", "code", "parent_id"))
-POLICIES = Policies(
-    tables={
-        "codes": TablePolicy(
-            table="codes",
-            grants={
-                ("*", "select"): Grant(readable=READABLE, where=OWN),
-                ("*", "insert"): Grant(readable=READABLE, check=OWN),
-                ("*", "update"): Grant(readable=READABLE, where=OWN, check=OWN),
-                ("*", "delete"): Grant(readable=READABLE, where=OWN),
-            },
-        )
-    },
-    version="1",
-)
+
+
+def owned(own: Condition) -> Policies:
+    grants = {
+        ("*", "select"): Grant(readable=READABLE, where=own),
+        ("*", "insert"): Grant(readable=READABLE, check=own),
+        ("*", "update"): Grant(readable=READABLE, where=own, check=own),
+        ("*", "delete"): Grant(readable=READABLE, where=own),
+    }
+    return Policies(tables={"codes": TablePolicy(table="codes", grants=grants)}, version="1")
+
+
+POLICIES = owned(OWN)
+# The same rows, but Postgres would rather look at a caller's condition first.
+COSTLY = owned(Some((OWN, *[Compare(Target("code"), how, Auth(("tenant",))) for how in ("like", "ilike", "eq")])))
 CALLER = Caller(tenant="mine")
 
 
@@ -139,6 +140,45 @@ async def test_what_is_left_out_shows_no_hidden_column(connection: Connection) -
     assert answer.value == [{"id": 3, "tenant": "mine", "code": "c", "parent_id": 1}]
 
 
-async def ask_again(connection: Connection, document: dict[str, Any]) -> Answer:
-    engine = Engine(Binary(connection), await read_schema(connection), POLICIES)
+# Takes longer than anybody waits for on the text of the hidden row, and no time on the others.
+ENDLESS = r"^(.+)(.+)(.+)(.+)\1\2\3\4c?$"
+HIDE_ENDLESS = "UPDATE codes SET code = repeat('a', 400) || 'b' WHERE tenant = 'other'"
+SEARCHING: dict[str, dict[str, Any]] = {
+    "select": {"where": {"code": {"match": ENDLESS}}},
+    "any case": {"where": {"code": {"imatch": ENDLESS}}},
+    "any": {"where": {"code": {"match": {"any": ["^x", ENDLESS]}}}},
+    "or": {"where": {"or": [{"code": "x"}, {"not": {"code": {"match": ENDLESS}}}]}},
+    "count": {"operation": "count", "where": {"code": {"match": ENDLESS}}},
+    "nested": {"select": {"codes": {"columns": ["id"], "where": {"code": {"match": ENDLESS}}}}},
+    "related": {"where": {"codes": {"some": {"code": {"match": ENDLESS}}}}},
+    "update": {"operation": "update", "data": {"parent_id": 1}, "where": {"code": {"match": ENDLESS}}},
+    "delete": {"operation": "delete", "where": {"code": {"match": ENDLESS}}},
+    "measure": {
+        "operation": "aggregate",
+        "aggregates": {"m": "count"},
+        "where": {"code": {"match": ENDLESS}},
+    },
+}
+
+
+@pytest.mark.parametrize("way", SEARCHING)
+async def test_no_regular_expression_is_tried_on_a_hidden_row(connection: Connection, way: str) -> None:
+    await ask(connection, {"columns": ["id"]})
+    await connection.execute(HIDE_ENDLESS)
+    # Rows 1 and 3 are those that hidden ones belong to, so that related ones are looked at.
+    await connection.execute("UPDATE codes SET parent_id = 1 WHERE tenant = 'other'")
+    await connection.execute("SET LOCAL statement_timeout = '5s'")
+    assert (await ask_again(connection, SEARCHING[way], COSTLY)).code == ""
+
+
+async def test_the_regular_expression_above_would_be_noticed(connection: Connection) -> None:
+    await ask(connection, {"columns": ["id"]})
+    await connection.execute(HIDE_ENDLESS)
+    await connection.execute("SET LOCAL statement_timeout = '1s'")
+    engine = Engine(Binary(connection), await read_schema(connection), Policies(tables={}, version="0"))
+    assert (await engine.ask({"table": "codes", **SEARCHING["select"]}, CALLER)).code == "QUERY_TIMEOUT"
+
+
+async def ask_again(connection: Connection, document: dict[str, Any], policies: Policies = POLICIES) -> Answer:
+    engine = Engine(Binary(connection), await read_schema(connection), policies)
     return await engine.ask({"table": "codes", **document}, CALLER)
