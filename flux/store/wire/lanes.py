@@ -89,12 +89,14 @@ class Lanes:
     ) -> list[bytes | None]:
         """The first column of the statement's rows.
 
-        Raises asyncpg's exceptions for what the server says, Busy, Unreachable.
+        Raises asyncpg's exceptions for what the server says, Busy, Unreachable (also once the lanes are closed).
         """
         reads, dead = (self._size + 1 if read else 0), MAX_DEAD
         if self._sweep is None:
             self._watch()
         while True:
+            if self._closed:
+                raise Unreachable
             waiting = _Waiting(statement, parameters, alone, self._loop)
             self._line.append(waiting)
             self._dispatch_soon()
@@ -118,7 +120,9 @@ class Lanes:
         if self._sweep is not None:
             self._sweep.cancel()
         for waiting in self._line:
-            waiting.reply.cancel()
+            if not waiting.reply.done():
+                waiting.reply.set_exception(Unreachable())
+        self._line.clear()
         await asyncio.gather(*(session.close() for session in self._sessions))
         self._sessions.clear()
 

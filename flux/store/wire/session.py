@@ -27,6 +27,8 @@ from .messages import Reply
 
 # Texts kept prepared on one connection; as many shapes of queries as a team has, and a bound for those it makes up.
 MAX_PREPARED = 1000
+# A server that does not take what is still to be sent to it does not hold up who closes the connection.
+FAREWELL_S = 2.0
 
 
 class NotExecuted(asyncpg.PostgresConnectionError):
@@ -98,11 +100,13 @@ class Session(asyncio.Protocol):
         self.connection_lost(None)
 
     async def close(self) -> None:
-        """Says goodbye; what is outstanding is carried out, but its replies are lost."""
+        """Says goodbye; what the server has received is carried out, but its replies are lost."""
         if not self.closed:
             self._transport.write(messages.TERMINATE)
             self._transport.close()
-        await self.ended
+        await asyncio.wait([self.ended], timeout=FAREWELL_S)
+        if not self.closed:
+            self.terminate()
 
     # What the transport says.
 

@@ -220,6 +220,33 @@ async def test_closed(session: Session) -> None:
         await session.submit("SELECT 1", [])
 
 
+async def test_closing_refuses_who_waits_and_who_comes_later(make: Make, connection: Connection) -> None:
+    lanes = make(1)
+    slow = asyncio.create_task(lanes.run("SELECT pg_sleep(60)", [], read=True))
+    await being_executed(connection, "pg_sleep(60)")
+    waiting = asyncio.create_task(lanes.run("SELECT 1", [], read=True))
+    await asyncio.sleep(0)
+    await lanes.close()
+    for refused in (slow, waiting, lanes.run("SELECT 1", [], read=True)):
+        with pytest.raises(Unreachable):
+            await refused
+    await connection.execute(f"SELECT pg_terminate_backend(pid) {OTHERS}")
+
+
+async def test_closing_does_not_wait_for_a_server_that_takes_nothing(
+    session: Session, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "FAREWELL_S", 0.1)
+    busy = session.submit("SELECT pg_sleep(60)", [])
+    await being_executed(connection, "pg_sleep(60)")
+    unsent = session.submit("SELECT $1", [bytes(64 << 20)])
+    await session.close()
+    for lost in (busy, unsent):
+        with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+            await lost
+    await connection.execute(f"SELECT pg_terminate_backend(pid) {OTHERS}")
+
+
 async def test_a_caller_that_gives_up_takes_nobody_with_it(make: Make) -> None:
     lanes = make(1)
     impatient = asyncio.create_task(lanes.run("SELECT pg_sleep(0.01), 'late'", [], read=True))
