@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.data.policy.model import Caller, Grant, Policies, TablePolicy
+from flux.data.policy.model import Caller, Grant, Operation, Policies, TablePolicy
 from flux.data.query.model import Auth, Compare, Condition, Some, Target
 from flux.data.schema.introspect import read_schema
 from flux.store.pool import Connection
@@ -49,7 +49,7 @@ READABLE = frozenset(("id", "tenant", "code", "parent_id"))
 
 
 def owned(own: Condition) -> Policies:
-    grants = {
+    grants: dict[tuple[str, Operation], Grant] = {
         ("*", "select"): Grant(readable=READABLE, where=own),
         ("*", "insert"): Grant(readable=READABLE, check=own),
         ("*", "update"): Grant(readable=READABLE, where=own, check=own),
