@@ -1,4 +1,4 @@
-"""docs/QUERY.md: its generated part is current, and its examples are queries."""
+"""docs/QUERY.md and its JSON Schema: what is generated of them is current, and the examples are queries."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from flux.data.guard import check
 from flux.data.query import parse, read
 from flux.data.query.format import OPERATIONS, OPERATORS
 from flux.data.query.json_schema import json_schema
-from flux.data.query.reference import main, page
+from flux.data.query.reference import main, page, schema
 from flux.data.query.typescript import typescript
 
 from .schema_check import checker
 
-PAGE = (Path(__file__).parents[4] / "docs" / "QUERY.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[4] / "docs"
+PAGE = (DOCS / "QUERY.md").read_text(encoding="utf-8")
+SCHEMA = (DOCS / "query.schema.json").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -27,6 +29,21 @@ def test_the_page_is_current(tmp_path: Path) -> None:
     (tmp_path / "QUERY.md").write_text(PAGE.replace("| `eq` |", "| `equal` |"), encoding="utf-8")
     main(tmp_path)
     assert (tmp_path / "QUERY.md").read_text(encoding="utf-8") == PAGE
+
+
+def test_the_schema_is_current(tmp_path: Path) -> None:
+    assert schema() == SCHEMA, "run: python -m flux.data.query.reference docs"
+    (tmp_path / "QUERY.md").write_text(PAGE, encoding="utf-8")
+    main(tmp_path)
+    assert (tmp_path / "query.schema.json").read_text(encoding="utf-8") == SCHEMA
+
+
+def test_the_schema_s_file_is_the_schema_and_says_where_it_comes_from() -> None:
+    written = json.loads(SCHEMA)
+    assert "flux.data.query.reference" in SCHEMA.splitlines()[0]
+    assert written.pop("$comment")
+    assert written == json_schema()
+    assert "](query.schema.json)" in PAGE
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
