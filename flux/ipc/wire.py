@@ -44,18 +44,16 @@ class ResultKind(IntEnum):
     HEARTBEAT = 4
     READY = 5
     """The manifest is loaded."""
+    HURRY = 6
+    """The journal fills up: it should be stored now, before its time."""
 
 
 class JournalKind(IntEnum):
     """Journal ring, worker to master; the tag is the execution's ID."""
 
     BEGIN = 1
-    CALL = 2
-    """A host call was made."""
-    ANSWER = 3
-    """It was answered."""
-    NOTE = 4
-    """A log line, a span or anything else that is not a host call."""
+    ENTRY = 2
+    """An entry of the execution's journal: a host call, its answer, a log line, a span (`flux.record.journal`)."""
     END = 5
     """The finished execution as one row (`flux.record.row`)."""
 

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,8 +36,6 @@ from .recorder import Recorder
 from .refusals import Refusals
 from .replays import check_replayable, replay
 from .supervisor import Supervisor
-
-log = logging.getLogger("flux.master")
 
 JOBS_PER_WORKER = 32  # leaves most of a worker's capacity to requests that somebody waits for
 
@@ -167,6 +164,8 @@ class Node:
             self._count_dropped(lane, report["dropped"])
         elif kind == ResultKind.READY:
             self.supervisor.became_ready(lane)
+        elif kind == ResultKind.HURRY:
+            self.recorder.hurry()
         elif kind == ResultKind.INVOKE:
             self._keep(self._invoke_for(lane, tag, payload))
 

@@ -1,9 +1,10 @@
 """From the workers' journals to Postgres: taken in batches, stored by COPY, freed only when stored.
 
-Theory of operation. Every `flush_ms` the recorder takes what each journal ring holds, COPYs the rows of the executions
-that have ended, and then, never before, frees that space. Killed at any point, it loses nothing: its successor finds
-the rings (`flux.master.recovery`) and stores what is not stored yet. When Postgres does not answer, the recorder keeps
-its one batch, tries again, and takes no more; the rings fill, and the workers refuse or drop as `[record] mode` says.
+Theory of operation. Every `flush_ms`, or when a ring is half full, the recorder takes what each journal ring holds,
+COPYs the rows of the executions that have ended, and then, never before, frees that space. Killed at any point, it
+loses nothing: its successor finds the rings (`flux.master.recovery`) and stores what is not stored yet. When Postgres
+does not answer, the recorder keeps its one batch, tries again, and takes no more; the rings fill, and the workers
+refuse or drop as `[record] mode` says.
 
 A COPY whose outcome is unknown (the connection broke) is repeated in a form that skips what is already there.
 """
@@ -89,6 +90,10 @@ class Recorder:
 
     def stop(self) -> None:
         self._stopping = True
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Flushes now instead of at the end of the interval."""
         self._wake.set()
 
     async def flush(self) -> None:

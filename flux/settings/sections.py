@@ -122,9 +122,8 @@ class Record:
         minimum=64 * KIB,
         power_of_two=True,
     )
-    flush_ms: int = setting(100, "Longest time a finished execution waits for the next COPY.", unit="ms", minimum=1)
-    flush_rows: int = setting(
-        2000, "Executions that start a COPY at once; larger batches gain nothing.", unit="rows", minimum=1
+    flush_ms: int = setting(
+        100, "Longest time until the next COPY; a ring that is half full does not wait for it.", unit="ms", minimum=1
     )
     body_bytes: int = setting(
         256 * KIB, "Recorded part of an input or output; the rest is cut and marked.", unit="bytes", minimum=0

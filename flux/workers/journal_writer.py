@@ -1,13 +1,15 @@
 """The worker's end of its journal ring: nothing that an execution has written overtakes or gets lost.
 
-A full ring is back-pressure: entries wait here, in order, until the master has stored what is before them. How much may
-wait is bounded by the executions in flight, and new ones are refused while `congested`.
+The master looks by itself, at the pace of its COPYs, and is asked to hurry when the ring is half full. A full ring is
+back-pressure: entries wait here, in order, until the master has stored what is before them. How much may wait is
+bounded by the executions in flight, and new ones are refused while there is no room for them (`admits`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from ..ipc._ring import Ring
 from ..ipc.channel import Sender
@@ -18,19 +20,27 @@ RESERVE_SHARE = 8
 
 
 class JournalWriter:
-    """Writes entries to the ring, or queues them while it is full."""
+    """Writes entries to the ring, or queues them while it is full. `hurry` asks the master to store the ring now."""
 
-    def __init__(self, ring: Ring) -> None:
+    def __init__(self, ring: Ring, hurry: Callable[[], None]) -> None:
         self._ring = ring
-        self._sender = Sender(ring, None)  # the master looks by itself, at the pace of its COPYs
+        self._sender = Sender(ring, None)  # no doorbell: see above
         self._reserve = ring.capacity // RESERVE_SHARE
+        self._half = ring.capacity // 2
+        self._hurry = hurry
+        self._hurried = False  # since the ring was last less than half full
         self._waiting: deque[tuple[int, bytes, bytes]] = deque()
         self._pump: asyncio.Task[None] | None = None
 
-    @property
-    def congested(self) -> bool:
-        """True while a new execution should not be admitted."""
-        return bool(self._waiting) or self._ring.free < self._reserve
+    def admits(self) -> bool:
+        """Whether there is room for a new execution."""
+        free = self._ring.free
+        if free > self._half:
+            self._hurried = False
+        elif not self._hurried:
+            self._hurried = True
+            self._hurry()
+        return not self._waiting and free >= self._reserve
 
     def write(self, kind: JournalKind, tag: bytes, *parts: bytes) -> bool:
         """True when the entry is in shared memory; False when it waits for space (see `flushed`)."""

@@ -105,11 +105,11 @@ class Requests:
         if not self._recording:
             return None
         write = self._journal.write
-        return lambda entry: write(JournalKind.CALL, request_id, entry)
+        return lambda entry: write(JournalKind.ENTRY, request_id, entry)
 
     def _begin(self, execution: Execution, packed: bytes) -> bool:
         """Writes the first journal entry; False when the request was refused because there is no room for a record."""
-        if self._journal.congested:
+        if not self._journal.admits():
             if self._strict:
                 execution.unrecorded()
                 execution.fail_with(RecordBacklog())

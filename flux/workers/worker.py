@@ -56,7 +56,7 @@ class Worker:
         sender = Sender(self.segment.results, Doorbell(files.results_bell))
         self.results = ResultWriter(sender, self.tasks)
         self.invocations = Invocations(sender)
-        self.journal = JournalWriter(self.segment.journal)
+        self.journal = JournalWriter(self.segment.journal, lambda: self.results.say(ResultKind.HURRY))
         builds = boot.settings.data / BUILDS_FOLDER
         self.executions = Executions(
             builds=builds, journal=self.journal, results=self.results, tasks=self.tasks, left=self._maybe_stop

@@ -114,6 +114,17 @@ async def test_a_worker_that_dies_meanwhile_is_replaced(serve: Serve, own_postgr
     await require_whole(own_postgres.running.url, told)
 
 
+async def test_a_ring_that_fills_up_is_stored_before_its_time(serve: Serve, own_postgres: OwnPostgres) -> None:
+    """Many times what a ring holds passes through it between two flushes."""
+    settings = {"FLUX_RECORD_RING_BYTES": SMALL_RING, "FLUX_RECORD_FLUSH_MS": "600000"}
+    client = await serve(workers=1, database=own_postgres.running.url, settings=settings)
+    async with load(client, "/hello", greeting, callers=4) as told:
+        await told.more(1500)
+    assert await client.server.stop() == 0
+    assert set(told.by_status) == {200}
+    await require_whole(own_postgres.running.url, told)
+
+
 async def test_full_rings_refuse_what_could_not_be_recorded(serve: Serve, own_postgres: OwnPostgres) -> None:
     client = await serve(database=own_postgres.running.url, settings={"FLUX_RECORD_RING_BYTES": SMALL_RING})
     async with load(client, "/hello", greeting, callers=8) as told:

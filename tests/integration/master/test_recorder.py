@@ -59,7 +59,7 @@ def begin(segment: Segment, execution: bytes, body: bytes = b"{}") -> None:
 def call(segment: Segment, execution: bytes, number: int = FIRST_CALL, size: int = 0) -> None:
     args = orjson.dumps({"table": "users", "pad": "x" * size})
     entry = Journal(10**6).call(number, 0, "db.find", args, {"table": "users"}, 400)
-    assert segment.journal.try_write(JournalKind.CALL, execution, entry)
+    assert segment.journal.try_write(JournalKind.ENTRY, execution, entry)
 
 
 def end(segment: Segment, execution: bytes, status: int = 200) -> None:

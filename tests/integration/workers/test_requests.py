@@ -48,7 +48,8 @@ class Served:
         settings = replace(config.load(folder, overrides, {}), data=folder)
         self.builds = folder / "builds"
         self.left = 0
-        self.journal = JournalWriter(self.segment.journal)
+        self.hurries = 0
+        self.journal = JournalWriter(self.segment.journal, self._hurry)
         tasks = Tasks(asyncio.get_running_loop(), lambda: None)
         results = ResultWriter(Sender(self.segment.results, None), tasks)
         self.executions = Executions(
@@ -111,13 +112,16 @@ class Served:
 
     def fill(self) -> None:
         """Leaves too little space in the journal for new executions."""
-        while not self.journal.congested:
-            self.journal.write(JournalKind.NOTE, bytes(16), bytes(RING_BYTES // RESERVE_SHARE // 2))
+        while self.journal.admits():
+            self.journal.write(JournalKind.ENTRY, bytes(16), bytes(RING_BYTES // RESERVE_SHARE // 2))
 
     def close(self) -> None:
         self.isolates.close()
         self.segment.close()
         self.segment.unlink()
+
+    def _hurry(self) -> None:
+        self.hurries += 1
 
     def _count(self) -> None:
         self.left += 1
@@ -195,12 +199,29 @@ async def test_without_room_for_a_record(serve: Serve, mode: str) -> None:
     assert served.written(request_id) == []
 
 
+async def test_the_master_is_asked_once_to_hurry_when_the_journal_fills_up(serve: Serve) -> None:
+    served = serve()
+    journal = served.segment.journal
+    for _ in range(2):
+        assert served.journal.admits()
+        before = served.hurries
+        while journal.free > journal.capacity // 2:
+            served.journal.write(JournalKind.ENTRY, bytes(16), bytes(1000))
+        assert served.hurries == before
+        assert [served.journal.admits() for _ in range(3)] == [True, True, True]
+        assert served.hurries == before + 1
+        journal.read(1000)
+        journal.release(journal.taken)
+
+
 async def test_the_answer_waits_for_a_row_that_has_no_room_yet(serve: Serve) -> None:
     served = serve()
     spec = served.deploy("f", "await new Promise(() => {})")
     request_id = served.ask("f", spec.version)
     [execution] = served.executions.in_flight.values()
-    while served.journal.write(JournalKind.NOTE, bytes(16), bytes(1024)):  # the last one waits, and what comes after it
+    while served.journal.write(
+        JournalKind.ENTRY, bytes(16), bytes(1024)
+    ):  # the last one waits, and what comes after it
         pass
     execution.end(200, b"", b'"done"', None, None)
     await asyncio.sleep(0)

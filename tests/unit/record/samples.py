@@ -40,9 +40,9 @@ def records(execution: bytes = ID) -> list[Record]:
     journal = Journal(CAP)
     entries = [
         (JournalKind.BEGIN, head().pack() + b'\n{"email":"a@b.co"}'),
-        (JournalKind.CALL, journal.call(FIRST_CALL, 0, "db.findOne", b'{"table":"users"}', {"table": "users"}, 400)),
-        (JournalKind.ANSWER, journal.answer(FIRST_CALL, True, b'{"id":1}', 900)),
-        (JournalKind.NOTE, journal.log("info", b'{"message":"found"}', 950)),
-        (JournalKind.CALL, journal.call(FIRST_CALL + 1, 0, "sleep", b'{"ms":50}', {"ms": 50}, 1_000)),
+        (JournalKind.ENTRY, journal.call(FIRST_CALL, 0, "db.findOne", b'{"table":"users"}', {"table": "users"}, 400)),
+        (JournalKind.ENTRY, journal.answer(FIRST_CALL, True, b'{"id":1}', 900)),
+        (JournalKind.ENTRY, journal.log("info", b'{"message":"found"}', 950)),
+        (JournalKind.ENTRY, journal.call(FIRST_CALL + 1, 0, "sleep", b'{"ms":50}', {"ms": 50}, 1_000)),
     ]
     return [(int(kind), execution, payload, 100 * (n + 1)) for n, (kind, payload) in enumerate(entries)]

@@ -86,7 +86,7 @@ def test_the_release_point_never_passes_an_open_entry(steps: list[tuple[int, boo
     for number, ends in steps:
         execution = bytes([number]) * 16
         start, position = position, position + 10
-        kind = JournalKind.END if ends else JournalKind.CALL
+        kind = JournalKind.END if ends else JournalKind.ENTRY
         assembly.take([(int(kind), execution, b"x", position)], start)
         if ends:
             first.pop(execution, None)
