@@ -78,11 +78,6 @@ def load_map(builds: Path, version: str) -> bytes:
     return _read(builds, version, MAP)
 
 
-def load_meta(builds: Path, version: str) -> dict[str, Any]:
-    meta: dict[str, Any] = json.loads(_read(builds, version, META))
-    return meta
-
-
 @contextmanager
 def scratch(builds: Path) -> Iterator[Path]:
     """A temporary folder in the store's file system, so that what is made there can be renamed into the store."""

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from ..config import Settings
+from ..data.policy.files import FOLDER
 from ..data.schema.introspect import read_fingerprint, read_schema
 from ..errors import LocalError
 from ..store import embedded, policies, protection
@@ -111,7 +112,7 @@ class Tables:
         schema = await read_schema(conn)
         # Together: a policy is in force for raw SQL as soon as for everything else.
         async with conn.transaction():
-            told = await policies.apply_files(conn, self._settings.project / "policies", schema)
+            told = await policies.apply_files(conn, self._settings.project / FOLDER, schema)
             made, tables = await self._apply(conn)
         for line in told:
             log.info("policies: %s", line)

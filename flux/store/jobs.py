@@ -160,22 +160,12 @@ async def complete(conn: Connection, job_ids: Sequence[UUID]) -> None:
 
 async def retry(conn: Connection, failures: Sequence[Failure]) -> dict[UUID, State]:
     """Queue failed jobs again, each after its delay; those without an attempt left become dead. Their new states."""
-    return await _fail(conn, failures, bury=False)
-
-
-async def bury(conn: Connection, failures: Sequence[Failure]) -> dict[UUID, State]:
-    """Give jobs up although attempts are left (an error that another attempt cannot mend)."""
-    return await _fail(conn, failures, bury=True)
-
-
-async def _fail(conn: Connection, failures: Sequence[Failure], *, bury: bool) -> dict[UUID, State]:
     rows = await conn.fetch(
         statement("job_fail"),
         [failure.job_id for failure in failures],
         [failure.attempt for failure in failures],
         [failure.error.decode() for failure in failures],
         [failure.delay_ms for failure in failures],
-        bury,
     )
     return {row["job_id"]: row["state"] for row in rows}
 
@@ -201,12 +191,6 @@ async def extend(conn: Connection, job_ids: Sequence[UUID], lease_s: float) -> N
         job_ids,
         lease_s,
     )
-
-
-async def next_due(conn: Connection, functions: Sequence[str] | None = None) -> float | None:
-    """Seconds until there is something to claim (0 = now); None when nothing waits."""
-    seconds: float | None = await conn.fetchval(statement("job_next_due"), functions)
-    return seconds
 
 
 async def cancel(conn: Connection, job_id: UUID) -> State | None:

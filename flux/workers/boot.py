@@ -29,6 +29,3 @@ class BootFiles:
     requests_bell: int
     results_bell: int
     control: int
-
-    def as_list(self) -> list[int]:
-        return [self.requests_bell, self.results_bell, self.control]

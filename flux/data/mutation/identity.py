@@ -12,8 +12,6 @@ import time
 
 import orjson
 
-SETTING = "flux.identity"
-
 # A statement with an identity of its own starts at once and takes 15 s by default; a transaction ends after 30 s.
 VALID_S = 120
 

@@ -49,7 +49,7 @@ class Target:
 
 Operand: TypeAlias = "Slot | Literal | Auth | Target"
 
-# One name each. Those that take `any` or `all` are in QUANTIFIED.
+# One name each.
 Comparison = OneOf[
     "eq", "neq", "gt", "gte", "lt", "lte",
     "in", "nin", "between",
@@ -59,7 +59,6 @@ Comparison = OneOf[
     "strictly_left", "strictly_right", "not_right_of", "not_left_of", "adjacent",
     "fts", "plfts", "phfts", "wfts",
 ]  # fmt: skip
-QUANTIFIED = frozenset(("eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "match", "imatch"))
 Quantifier = OneOf["", "any", "all"]
 
 

@@ -1,4 +1,4 @@
-"""Putting the triggers that record mutations on the team's tables, and taking them off again."""
+"""Putting the triggers that record mutations on the team's tables, and off those that are left alone from now on."""
 
 from __future__ import annotations
 
@@ -84,44 +84,6 @@ async def has_event_triggers(conn: Connection) -> bool:
     """Whether somebody who may has made them."""
     query = "SELECT count(*) = 2 FROM pg_event_trigger WHERE evtname LIKE 'flux\\_mutation\\_%'"
     return bool(await conn.fetchval(query))
-
-
-async def uninstall(conn: Connection) -> None:
-    """Take every trigger off the team's tables; what is recorded stays. Event triggers need a superuser's `conn`."""
-    if await conn.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
-        for name in ("flux_mutation_ddl", "flux_mutation_drop"):
-            await conn.execute(f"DROP EVENT TRIGGER IF EXISTS {name}")
-    for row in await conn.fetch(
-        "SELECT DISTINCT tgrelid FROM pg_trigger WHERE tgname LIKE '!flux\\_mutation\\_%' AND tgparentid = 0"
-    ):
-        await conn.execute("SELECT flux.unmanage($1)", row["tgrelid"])
-    await conn.execute("UPDATE flux.managed_tables SET fingerprint = ''")
-
-
-async def set_masked(conn: Connection, mapping: Mapping[str, Sequence[str]]) -> None:
-    """Columns by table ("users" or "public.users") that enter mutations as salted hashes from now on; no others do."""
-    names = [(table, column) for table, columns in mapping.items() for column in columns]
-    async with conn.transaction():
-        await conn.execute("DELETE FROM flux.masked_columns")
-        await conn.execute(
-            """
-            INSERT INTO flux.masked_columns (schema, "table", "column")
-            SELECT DISTINCT n.nspname, c.relname, wanted.name
-            FROM unnest($1::text[], $2::text[]) AS wanted ("table", name)
-            CROSS JOIN flux.capture
-            JOIN pg_namespace n ON n.nspname::text = ANY (capture.schemas)
-            JOIN pg_class c ON c.relnamespace = n.oid
-                AND (c.relname = wanted."table" OR n.nspname || '.' || c.relname = wanted."table")
-            """,
-            [table for table, _ in names],
-            [column for _, column in names],
-        )
-        await conn.execute("SELECT flux.manage(root) FROM flux.capture_pending")
-
-
-async def identity_key(conn: Connection) -> bytes:
-    """The key of MACs on identities (flux.data.mutation.identity); only the owner of schema flux may read it."""
-    return bytes(await conn.fetchval("SELECT key FROM flux.secret WHERE name = 'identity'"))
 
 
 async def _prepare(conn: Connection, unmanaged: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
--- Attempts that failed (job, attempt, error, delay): queue again after the delay, or bury when $5 or no attempt is left.
+-- Attempts that failed (job, attempt, error, delay): queue again after the delay, or bury when no attempt is left.
 UPDATE flux.jobs SET
-    state = CASE WHEN $5 OR attempts >= max_attempts THEN 'dead' ELSE 'queued' END,
-    finished_at = CASE WHEN $5 OR attempts >= max_attempts THEN statement_timestamp() END,
+    state = CASE WHEN attempts >= max_attempts THEN 'dead' ELSE 'queued' END,
+    finished_at = CASE WHEN attempts >= max_attempts THEN statement_timestamp() END,
     run_at = statement_timestamp() + failed.delay_ms * interval '1 ms',
     lease_until = NULL,
     errors = errors || json_build_object(

@@ -47,22 +47,3 @@ def mapping(args: Args, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise invalid(f'"{name}" must be an object.')
     return value
-
-
-def sequence(args: Args, name: str) -> list[Any]:
-    value = args.get(name)
-    if not isinstance(value, list):
-        raise invalid(f'"{name}" must be an array.')
-    return value
-
-
-def optional_texts(args: Args, name: str) -> tuple[str, ...] | None:
-    """A list of strings without repetition that is not empty, or None when it is missing."""
-    value = args.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, list) or not value or not all(isinstance(entry, str) for entry in value):
-        raise invalid(f'"{name}" must be an array of strings that is not empty.')
-    if len(set(value)) != len(value):
-        raise invalid(f'"{name}" names something twice.')
-    return tuple(value)

@@ -30,11 +30,6 @@ class FreeConnections:
         self._waiting: deque[asyncio.Future[Session | None]] = deque()
         self._taken = 0
 
-    @property
-    def lent(self) -> int:
-        """Connections that somebody has now."""
-        return self._taken - len(self._free)
-
     def at_once(self) -> Session | None:
         """A free connection, if there is one."""
         while self._free:

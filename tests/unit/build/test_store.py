@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import threading
 from pathlib import Path
@@ -23,7 +24,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert store.has(tmp_path / "builds", made.version)
     assert store.load_bundle(tmp_path / "builds", made.version) == BUNDLE.decode()
     assert store.load_map(tmp_path / "builds", made.version) == b'{"version":3}'
-    assert store.load_meta(tmp_path / "builds", made.version) == {"name": "a"}
+    assert json.loads((tmp_path / "builds" / made.version / store.META).read_bytes()) == {"name": "a"}
     assert [path.name for path in (tmp_path / "builds").iterdir()] == [made.version]
 
 

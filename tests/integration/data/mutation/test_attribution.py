@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 from flux.data.mutation.identity import identity
-from flux.store.mutations.install import identity_key, set_masked
 from flux.store.pool import Connection
+from tests.fixtures.masking import mask_columns
 
 from .conftest import superuser, written
 
@@ -79,7 +79,7 @@ async def test_in_one_statement(tables: Connection) -> None:
 
 
 async def test_another_role_needs_the_key(tables: Connection, raw: Connection) -> None:
-    key = await identity_key(tables)
+    key = await tables.fetchval("SELECT key FROM flux.secret WHERE name = 'identity'")
     pid = raw.get_server_pid()
     role = await raw.fetchval("SELECT session_user")
     good = identity(**WHO, key=key, pid=pid)
@@ -154,7 +154,7 @@ async def test_hmac(connection: Connection) -> None:
 
 
 async def test_masked_columns(tables: Connection) -> None:
-    await set_masked(tables, {"users": ["email"]})
+    await mask_columns(tables, "users", "email")
     await tables.execute("INSERT INTO users (email) VALUES ('a@x'), ('b@x'), ('a@x'), (NULL)")
     await tables.execute("UPDATE users SET email = 'c@x' WHERE id = 1; UPDATE users SET email = 'a@x' WHERE id = 3")
     found = await written(tables)
@@ -165,7 +165,7 @@ async def test_masked_columns(tables: Connection) -> None:
     assert all(len(text) == len("masked:") + 64 for text in hashes[:3])
     assert hashlib.sha256(b"a@x").hexdigest() not in hashes[0]
     assert [each["changed"] for each in found[4:]] == [["email"]]
-    await set_masked(tables, {"public.users": ["plan"]})
+    await mask_columns(tables, "users", "plan")
     await tables.execute("UPDATE users SET email = 'd@x' WHERE id = 1")
     (found_,) = await written(tables)
     assert (found_["new"]["email"], found_["new"]["plan"][:7]) == ("d@x", "masked:")
@@ -173,7 +173,7 @@ async def test_masked_columns(tables: Connection) -> None:
 
 async def test_a_masked_key(tables: Connection) -> None:
     await tables.execute("CREATE TABLE people (email text PRIMARY KEY, name text)")
-    await set_masked(tables, {"people": ["email"]})
+    await mask_columns(tables, "people", "email")
     await tables.execute("INSERT INTO people VALUES ('a@x', 'A'); UPDATE people SET name = 'B'")
     found = await written(tables)
     assert found[0]["key"] == found[1]["key"] == [found[0]["new"]["email"]]

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from flux.store import embedded, migrate
-from flux.store.mutations.install import install, install_event_triggers, uninstall
+from flux.store.mutations.install import install, install_event_triggers
 from flux.store.pool import Connection
 from tests.fixtures.postgres import Server, installations
 
@@ -146,16 +146,6 @@ async def test_many_nodes_at_once(connection: Connection, database_url: str) -> 
     await asyncio.gather(*(node() for _ in range(6)))
     await connection.execute("INSERT INTO users (email) VALUES ('a')")
     assert told(await written(connection)) == [("insert", [1], None)]
-
-
-async def test_uninstall(tables: Connection, database_url: str) -> None:
-    admin = await asyncpg.connect(superuser(database_url))
-    await uninstall(admin)
-    await admin.close()
-    await tables.execute("INSERT INTO users (email) VALUES ('a'); CREATE TABLE more (id int)")
-    assert await written(tables, ddl=True) == []
-    assert await tables.fetchval("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 0
-    assert "users" in (await install(tables)).managed
 
 
 async def test_all_at_once(connection: Connection, database_url: str) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from flux.errors import Conflict, NotFound
 from flux.failure import HostError
-from flux.store.mutations.install import install, set_masked
+from flux.store.mutations.install import install
 from flux.store.pool import Connection
+from tests.fixtures.masking import mask_columns
 
 from .conftest import ask, now
 
@@ -190,7 +191,7 @@ async def test_restore_after_columns_changed(changing: Connection) -> None:
 
 
 async def test_masked_values_do_not_come_back(changing: Connection) -> None:
-    await set_masked(changing, {"users": ["email"]})
+    await mask_columns(changing, "users", "email")
     await changing.execute("INSERT INTO users (email, amount) VALUES ('secret', 1)")
     moment = now()
     await changing.execute("UPDATE users SET email = 'other', amount = 2")
