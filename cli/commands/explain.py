@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..client import Api
     from ..render.text import Json
 
-_CALLER = "; for a query"
+_CALLER = "; for a query, or with --payload"
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 def explain(
     what: Annotated[
         str | None,
-        typer.Argument(metavar="FILE|-|FUNCTION", help="A query (JSON), or a function: its last execution's queries."),
+        typer.Argument(
+            metavar="FILE|-|FUNCTION",
+            help="A query (JSON), or a function: the queries of its last execution, or of one with --payload.",
+        ),
     ] = None,
     request: Annotated[
         str | None, typer.Option("--request", metavar="ID", help="The queries of this execution instead.")
@@ -37,7 +40,12 @@ def explain(
         bool, typer.Option("--analyze", help="Carry out what only reads, and measure; writes are never carried out.")
     ] = False,
     payload: Annotated[
-        str | None, typer.Option("--payload", hidden=True, help="Not possible: see the message.")
+        str | None,
+        typer.Option(
+            "--payload",
+            metavar="JSON|@FILE|-",
+            help="Run the function with this input, its changes rolled back, and explain its queries.",
+        ),
     ] = None,
     json: AsJson = False,
     url: Url = None,
@@ -46,21 +54,21 @@ def explain(
 ) -> None:
     """Show how a query is carried out: policies, SQL, Postgres' plan, missing indexes.
 
-    Nothing is written, and no function runs.
+    Nothing remains written: with --payload a function runs, but what it changes in the database is rolled back, and
+    `fetch` and `invoke` are refused.
     """
     from ..errors import BadUsage
     from ..render.explain import explain_lines
     from ..terminal import terminal
 
-    if payload is not None:
-        raise BadUsage(
-            "a function cannot be run for explain: what it fetches, pushes and calls would happen",
-            hint="call it (`flux invoke`), then `flux explain --request ID` with the ID that this prints",
-        )
     if (what is None) == (request is None):
         raise BadUsage("give either a file with a query, - or the name of a function, or --request ID")
     caller = _caller(role, uid, tenant, claims)
     api = options.api(url, project, data)
+    if payload is not None:
+        execution = _rehearsed(api, what, payload, caller)
+        _explain_execution(api, execution, analyze=analyze, json=json)
+        return
     query = None if what is None else _query(what)
     if query is not None:
         out = terminal()
@@ -91,6 +99,26 @@ def _explain_execution(api: Api, execution: Json, *, analyze: bool, json: bool) 
     else:
         out.note("this execution asked the database nothing")
     out.note(f"request {execution['request_id']}")
+
+
+def _rehearsed(api: Api, function: str | None, payload: str, caller: dict[str, Any]) -> Json:
+    """The record of the function run with this input, for this caller, without consequences."""
+    import json
+
+    from ..client import segment
+    from ..errors import BadUsage
+    from ..render.text import error_line
+    from ..terminal import terminal
+    from .invoke import read_input
+
+    if function is None:
+        raise BadUsage("--payload is the input of a function: `flux explain FUNCTION --payload JSON`")
+    input = json.loads(read_input(payload, option="--payload"))
+    told = api.post(f"/rehearse/{segment(function)}", {"input": input, **caller})
+    execution: Json = api.get(f"/executions/{told['request_id']}")
+    if execution.get("error"):
+        terminal().note(f"the function answered {told['status']}: {error_line(execution['error'])}")
+    return execution
 
 
 def _execution(api: Api, function: str | None, request: str | None) -> Json:

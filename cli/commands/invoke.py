@@ -60,7 +60,7 @@ def invoke(
         raise _failure(answer)
 
 
-def read_input(text: str | None) -> bytes:
+def read_input(text: str | None, option: str = "--data") -> bytes:
     """The body to send. Raises BadUsage where it is not JSON, before anything is sent."""
     import json
     import sys
@@ -80,7 +80,7 @@ def read_input(text: str | None) -> bytes:
     except OSError as error:
         raise BadUsage(f"{text[1:]}: {error.strerror}") from None
     except ValueError as error:
-        raise BadUsage(f"--data is not JSON: {error}", hint="""such as --data '{"name": "Ada"}'""") from None
+        raise BadUsage(f"{option} is not JSON: {error}", hint=f"""such as {option} '{{"name": "Ada"}}'""") from None
     return body
 
 

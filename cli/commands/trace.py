@@ -41,7 +41,7 @@ def trace(
     function: OnlyFunction = None,
     status: Annotated[int | None, typer.Option("--status", metavar="CODE", help="Only this HTTP status.")] = None,
     errors: OnlyErrors = False,
-    kind: Annotated[str | None, typer.Option("--kind", help="Only http, job, invoke or replay.")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="Only http, job, invoke, replay or rehearsal.")] = None,
     since: Since = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to list.")] = 20,
     json: AsJson = False,

@@ -107,9 +107,9 @@ def moment(iso: str, now: datetime, zone: tzinfo | None = None) -> str:
 
 
 def subject(execution: Json) -> str:
-    """What was asked for: `POST /create_user`, `job send_welcome`, `invoke hello`."""
+    """What was asked for: `POST /create_user`, `job send_welcome`, `rehearsal hello`."""
     kind, function = execution.get("kind"), execution.get("function")
-    if kind in ("job", "invoke") and function:
+    if kind in ("job", "invoke", "rehearsal") and function:
         return clean(f"{kind} {function}")
     return clean(f"{execution.get('method') or ''} {execution.get('path') or function or ''}".strip())
 

@@ -1,4 +1,4 @@
-"""Makes work out of the four things that start an execution: a request, a job, an invocation, a replay."""
+"""Makes work out of the things that start an execution: a request, a job, an invocation, a replay, a rehearsal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Seeds:
 
 
 def request_work(call: GatewayCall, spec: FunctionSpec, seed: bytes, redact: Collection[str]) -> Work:
-    """A request that the gateway let pass: the hottest of the four. `redact`: further headers not to record."""
+    """A request that the gateway let pass: the hottest of them. `redact`: further headers not to record."""
     headers = call.headers
     shown = record_headers(headers, redact)
     head = Head(
@@ -156,6 +156,14 @@ def invoke_work(
     body: bytes | None,
 ) -> Work:
     return Work(request_id, internal_head(spec, kind="invoke", parent=parent, tenant=tenant, user=user).pack(), body)
+
+
+def rehearsal_work(
+    spec: FunctionSpec, *, tenant: str | None, user: Mapping[str, Any] | None, body: bytes | None
+) -> Work:
+    """Runs a function with a database that forgets, and nothing that leaves (`flux.workers.host.rehearsal`)."""
+    head = internal_head(spec, kind="rehearsal", parent=None, tenant=tenant, user=user)
+    return Work(new_id(), head.pack(), body, orjson.dumps({"rehearsal": True}))
 
 
 def replay_work(recorded: Mapping[str, Any], spec: FunctionSpec, body: bytes | None, clock_us: int) -> Work:

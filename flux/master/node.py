@@ -19,16 +19,17 @@ import orjson
 from ..config import Settings
 from ..data.routes.check import check_routes
 from ..data.schema.introspect import read_schema
-from ..errors import FluxError, NotFound
+from ..errors import Conflict, FluxError, NotFound
 from ..ipc.wire import RequestKind, ResultKind, pack_result
 from ..manifest import DataRoute, FunctionSpec, Manifest
+from ..record.execution import uuid_text
 from ..store import keys, policies, versions
 from ..store.pool import Pool
 from .api.live import Live
 from .dispatcher import Dispatcher, Lane
 from .gateway.auth import ApiKey
 from .gateway.pipeline import Gateway
-from .heads import Seeds, invoke_work, new_id, request_work
+from .heads import Seeds, invoke_work, new_id, rehearsal_work, request_work
 from .http.call import GatewayCall, Result
 from .metrics import Metrics
 from .queue.runner import QueueRunner
@@ -105,6 +106,15 @@ class Node:
         """Runs a function as an execution of its own, whose ID is `request_id`."""
         work = invoke_work(spec, request_id, parent=parent, tenant=tenant, user=user, body=body)
         return await self.dispatcher.submit(work)
+
+    async def rehearse(
+        self, spec: FunctionSpec, body: bytes | None, *, tenant: str | None, user: Mapping[str, Any] | None
+    ) -> tuple[str, Result]:
+        """Runs a function without consequences: its request ID, its answer. Raises Conflict if nothing is recorded."""
+        if not self.recording:
+            raise Conflict('Nothing is recorded ([record] mode = "off"), so a rehearsal could not be looked at.')
+        work = rehearsal_work(spec, tenant=tenant, user=user, body=body)
+        return uuid_text(work.request_id), await self.dispatcher.submit(work)
 
     async def replay(self, recorded: dict[str, Any]) -> dict[str, Any]:
         """Runs a recorded execution (from `executions.get`) again; see `flux.master.replays.replay`."""

@@ -206,6 +206,7 @@ class Server:
             pool=node.pool,
             manifest=lambda: node.manifest,
             invoke=partial(node.invoke, user=OPERATOR),
+            rehearse=node.rehearse,
             replay=node.replay,
             flush=node.recorder.flush,
             keys_changed=node.gateway.set_keys,

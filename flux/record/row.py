@@ -10,7 +10,7 @@ import struct
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-Kind = Literal["http", "job", "invoke", "replay"]
+Kind = Literal["http", "job", "invoke", "replay", "rehearsal"]
 
 COLUMNS = (
     "request_id",

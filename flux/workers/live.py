@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -12,7 +12,6 @@ import orjson
 from ..errors import FluxError
 from ..failure import HostError
 from .execution import OFFSET, Execution
-from .host.registry import perform
 from .host.scope import Scope
 
 log = logging.getLogger("flux.worker")
@@ -21,14 +20,18 @@ log = logging.getLogger("flux.worker")
 BACKGROUND = frozenset({"timer"})
 
 
+Perform = Callable[[Scope, str, Any, int], Awaitable[bytes]]
+
+
 class LiveHost:
-    """Runs the calls of one execution; see `flux.workers.execution.Host`."""
+    """Runs the calls of one execution; see `flux.workers.execution.Host`. `perform` carries one out."""
 
-    __slots__ = ("_awaited", "_execution", "_scope", "_tasks", "_then")
+    __slots__ = ("_awaited", "_execution", "_perform", "_scope", "_tasks", "_then")
 
-    def __init__(self, execution: Execution, scope: Scope) -> None:
+    def __init__(self, execution: Execution, scope: Scope, perform: Perform) -> None:
         self._execution = execution
         self._scope = scope
+        self._perform = perform
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._awaited = 0
         self._then: Callable[[], None] | None = None
@@ -64,7 +67,7 @@ class LiveHost:
 
     async def _answer(self, id: int, op: str, args: Any) -> None:
         try:
-            result, ok = await perform(self._scope, op, args, id + OFFSET), True
+            result, ok = await self._perform(self._scope, op, args, id + OFFSET), True
         except FluxError as error:
             result, ok = error_payload(error), False
         except asyncio.CancelledError:

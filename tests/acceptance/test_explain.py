@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from flux.store.pool import Connection
 from tests.fixtures.server import FLUX, Client, Serve
 
 from .projects import HERE, copy_of
@@ -69,3 +70,33 @@ async def test_queries_and_executions(serve: Serve, tmp_path: Path) -> None:
     code, out, err = await flux(client, "trace", request_id, "--json")
     assert (code, json.loads(out)["function"]) == (0, "db:notes"), err
     assert isinstance(json.loads(out)["hints"], list)
+
+
+async def test_a_function_with_an_input_is_run_without_consequences(serve: Serve, connection: Connection) -> None:
+    client = await serve()
+    ada = json.dumps({"email": "ada@example.com"})
+    status, _, _ = await client.post("/create_user", {"email": "bob@example.com"})
+    assert status == 200
+
+    for _ in range(2):
+        code, out, err = await flux(client, "explain", "create_user", "--payload", ada, "--json")
+        assert code == 0, err
+        calls: Any = json.loads(out)["calls"]
+        assert [call["call"] for call in calls] == ["db:select(users)", "db:insert(users)"]
+        assert calls[0]["explanation"]["plan"]["cost"] > 0
+        assert "ada@example.com" in [each["value"] for each in calls[1]["explanation"]["parameters"]]
+    execution = await client.execution(json.loads(out)["request_id"])
+    assert (execution["kind"], execution["status"], execution["mutations"]) == ("rehearsal", 200, [])
+    code, out, _ = await flux(client, "trace", execution["request_id"])
+    assert (code, "rehearsal create_user  200" in out) == (0, True), out
+
+    code, out, err = await flux(client, "explain", "create_user", "--payload", '{"email": "bob@example.com"}')
+    assert (code, "db:select(users)" in out, "db:insert(users)" in out) == (0, True, False)
+    assert "the function answered 409: EMAIL_TAKEN" in err
+    code, _, err = await flux(client, "explain", "hello", "--payload", '{"name": 1}')
+    assert (code, "the function answered 422: VALIDATION_FAILED" in err) == (0, True), err
+    code, _, err = await flux(client, "explain", "nothing", "--payload", "{}")
+    assert (code, "There is no function nothing" in err) == (4, True), err
+
+    assert [row["email"] for row in await connection.fetch("SELECT email FROM users")] == ["bob@example.com"]
+    assert await connection.fetchval("SELECT count(*) FROM flux.jobs") <= 1  # bob's

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import get_args
 
 from flux.errors import NotFound
 from flux.master.api.declare import Call, Endpoint, Parameter
 from flux.master.api.shapes import Execution, ExecutionPage, Replay
 from flux.master.http.mounts import ApiResponse, json_response
+from flux.record.row import Kind
 from flux.store import executions
 from flux.store.executions import PAGE_LIMIT, Row
 
@@ -74,7 +76,7 @@ ENDPOINTS = (
             FUNCTION,
             Parameter(name="status", about="Only with this status.", type="integer", maximum=599),
             Parameter(name="tenant", about="Only of this tenant."),
-            Parameter(name="kind", about="Only of this kind.", choices=("http", "job", "invoke", "replay")),
+            Parameter(name="kind", about="Only of this kind.", choices=get_args(Kind)),
             SINCE,
             UNTIL,
             ERRORS,

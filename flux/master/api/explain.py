@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from flux.data.engine import Engine, Planned
@@ -11,8 +11,7 @@ from flux.data.explain import described
 from flux.data.explain.access import accesses
 from flux.data.explain.missing import missing
 from flux.data.guard import score
-from flux.data.policy.document import ROLE
-from flux.data.policy.model import ANONYMOUS, Caller
+from flux.data.policy.model import Caller
 from flux.data.query import parse
 from flux.data.routes.engine import RouteEngine
 from flux.data.routes.resolve import resolve
@@ -20,13 +19,14 @@ from flux.data.schema.introspect import read_schema
 from flux.data.schema.model import Schema
 from flux.errors import ValidationFailed
 from flux.manifest import FunctionSpec
+from flux.master.api.bodies import CALLER_KEYS, read_caller, unknown, violation
 from flux.master.api.declare import Call, Endpoint
 from flux.master.api.shapes import Explained, ExplainedParameter, ExplainedPolicy, ExplainWanted, MissingIndex
 from flux.master.http.mounts import ApiResponse, json_response
 from flux.store import explain as store
 from flux.store import policies
 
-_KEYS = ("query", "key", "filters", "function", "role", "uid", "tenant", "claims", "analyze")
+_KEYS = ("query", "key", "filters", "function", *CALLER_KEYS, "analyze")
 _NO_IDENTITY = "{}"  # of a writing statement, which is planned only
 
 
@@ -108,29 +108,19 @@ def _asked(call: Call) -> _Asked:
         raise ValidationFailed(
             'Send an object such as {"query": {"table": "users", "where": {"id": 1}}, "role": "anon"}.'
         )
-    name, user = body.get("function"), {each: body.get(each) for each in ("role", "uid", "tenant")}
-    claims, filters, analyze = body.get("claims") or {}, body.get("filters") or [], body.get("analyze") or False
+    name, filters, analyze = body.get("function"), body.get("filters") or [], body.get("analyze") or False
     function = call.services.manifest().functions.get(name) if isinstance(name, str) else None
-    problems = [
-        *(_violation(key, f"unknown; known are {', '.join(_KEYS)}") for key in sorted(set(body) - {*_KEYS})),
-        *(
-            _violation(key, "must be text")
-            for key, value in user.items()
-            if value is not None and not isinstance(value, str)
-        ),
-        *([] if isinstance(claims, dict) else [_violation("claims", "must be an object")]),
-        *([] if isinstance(analyze, bool) else [_violation("analyze", "must be true or false")]),
-        *([] if _are_pairs(filters) else [_violation("filters", "must be pairs of texts: [[column, what]]")]),
-        *([] if function is not None or name is None else [_violation("function", "is not deployed")]),
+    caller, problems = read_caller(body)
+    problems += [
+        *unknown(body, _KEYS),
+        *([] if isinstance(analyze, bool) else [violation("analyze", "must be true or false")]),
+        *([] if _are_pairs(filters) else [violation("filters", "must be pairs of texts: [[column, what]]")]),
+        *([] if function is not None or name is None else [violation("function", "is not deployed")]),
     ]
-    role = user["role"] or ANONYMOUS
-    if isinstance(role, str) and not ROLE.fullmatch(role):
-        problems.append(_violation("role", "must be a role's name"))
     if problems:
         raise ValidationFailed("The query cannot be explained like that.", violations=problems)
     if function is not None and function.db.role is not None:
-        role = function.db.role
-    caller = Caller(role=str(role), uid=user["uid"], tenant=user["tenant"], claims=claims)
+        caller = replace(caller, role=function.db.role)
     return _Asked(
         query=body["query"], key=body.get("key"), filters=filters, caller=caller, function=function, analyze=analyze
     )
@@ -140,10 +130,6 @@ def _are_pairs(value: Any) -> bool:
     return isinstance(value, list) and all(
         isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair) for pair in value
     )
-
-
-def _violation(path: str, message: str) -> dict[str, str]:
-    return {"path": path, "message": message, "code": "INVALID_VALUE"}
 
 
 ENDPOINTS = (

@@ -7,6 +7,7 @@ from typing import Any
 
 from flux.data.policy.document import ROLE
 from flux.errors import NotFound, ValidationFailed
+from flux.master.api.bodies import violation
 from flux.master.api.declare import Call, Endpoint
 from flux.master.api.shapes import Key, KeyList, KeyMade, KeyRevoked, KeyWanted
 from flux.master.gateway import auth
@@ -62,10 +63,10 @@ def _wanted(body: Any) -> tuple[str, str | None, str]:
     name, tenant, role = body.get("name"), body.get("tenant"), body.get("role", keys.DEFAULT_ROLE)
     unknown = sorted(set(body) - {"name", "tenant", "role"})
     problems = [
-        *([] if _is_name(name) else [_violation("name", f"must be text of 1 to {NAME_LETTERS} letters")]),
-        *([] if tenant is None or _is_name(tenant) else [_violation("tenant", f"must be text, 1 to {NAME_LETTERS}")]),
-        *([] if isinstance(role, str) and ROLE.fullmatch(role) else [_violation("role", _ROLES)]),
-        *(_violation(key, "unknown; a key has name, tenant and role") for key in unknown),
+        *([] if _is_name(name) else [violation("name", f"must be text of 1 to {NAME_LETTERS} letters")]),
+        *([] if tenant is None or _is_name(tenant) else [violation("tenant", f"must be text, 1 to {NAME_LETTERS}")]),
+        *([] if isinstance(role, str) and ROLE.fullmatch(role) else [violation("role", _ROLES)]),
+        *(violation(key, "unknown; a key has name, tenant and role") for key in unknown),
     ]
     if problems:
         raise ValidationFailed("The key cannot be made like that.", violations=problems)
@@ -74,10 +75,6 @@ def _wanted(body: Any) -> tuple[str, str | None, str]:
 
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and len(value) <= NAME_LETTERS and value.isprintable()
-
-
-def _violation(path: str, message: str) -> dict[str, str]:
-    return {"path": path, "message": message, "code": "INVALID_VALUE"}
 
 
 ENDPOINTS = (

@@ -6,12 +6,12 @@ from typing import Any
 
 import asyncpg
 
-from flux.data.policy.document import ROLE
 from flux.data.policy.explain import Allowed, explain, explain_table
-from flux.data.policy.model import ANONYMOUS, OPERATIONS, Caller, Operation, Policies
+from flux.data.policy.model import OPERATIONS, Caller, Operation, Policies
 from flux.data.schema.introspect import read_schema
 from flux.data.schema.model import Schema
 from flux.errors import Conflict, NotFound, ValidationFailed
+from flux.master.api.bodies import CALLER_KEYS, read_caller, unknown, violation
 from flux.master.api.declare import Call, Endpoint, Parameter
 from flux.master.api.shapes import (
     Policy,
@@ -34,7 +34,7 @@ from flux.store.shape import plain
 
 _TABLE = "The table's name."
 _CREATED_BY = "api"
-_TEST_KEYS = ("role", "uid", "tenant", "claims", "operation", "id")
+_TEST_KEYS = (*CALLER_KEYS, "operation", "id")
 
 
 async def list_policies(call: Call) -> ApiResponse:
@@ -153,23 +153,14 @@ def _grant(allowed: Allowed) -> PolicyGrant:
 def _asked(body: Any) -> tuple[Caller, Operation, Any]:
     if not isinstance(body, dict):
         raise ValidationFailed('Send an object such as {"role": "member", "uid": "42", "operation": "select"}.')
-    role, operation, claims = body.get("role", ANONYMOUS), body.get("operation", "select"), body.get("claims", {})
-    uid, tenant = body.get("uid"), body.get("tenant")
-    problems = [
-        *([] if isinstance(role, str) and ROLE.fullmatch(role) else [_violation("role", "must be a role's name")]),
-        *([] if operation in OPERATIONS else [_violation("operation", f"must be one of {', '.join(OPERATIONS)}")]),
-        *([] if isinstance(claims, dict) else [_violation("claims", "must be an object")]),
-        *([] if uid is None or isinstance(uid, str) else [_violation("uid", "must be text")]),
-        *([] if tenant is None or isinstance(tenant, str) else [_violation("tenant", "must be text")]),
-        *(_violation(key, f"unknown; known are {', '.join(_TEST_KEYS)}") for key in sorted(set(body) - {*_TEST_KEYS})),
-    ]
+    caller, problems = read_caller(body)
+    operation = body.get("operation", "select")
+    if operation not in OPERATIONS:
+        problems.append(violation("operation", f"must be one of {', '.join(OPERATIONS)}"))
+    problems += unknown(body, _TEST_KEYS)
     if problems:
         raise ValidationFailed("The test cannot be made like that.", violations=problems)
-    return Caller(role=role, uid=uid, tenant=tenant, claims=claims), operation, body.get("id")
-
-
-def _violation(path: str, message: str) -> dict[str, str]:
-    return {"path": path, "message": message, "code": "INVALID_VALUE"}
+    return caller, operation, body.get("id")
 
 
 ENDPOINTS = (

@@ -6,7 +6,19 @@ from typing import Any
 from urllib.parse import unquote
 
 from flux.errors import MethodNotAllowed, NotFound
-from flux.master.api import database, executions, explain, functions, invoke, keys, logs, policies, state, tail
+from flux.master.api import (
+    database,
+    executions,
+    explain,
+    functions,
+    invoke,
+    keys,
+    logs,
+    policies,
+    rehearse,
+    state,
+    tail,
+)
 from flux.master.api.declare import Call, Endpoint
 from flux.master.api.openapi import BASE, document
 from flux.master.api.services import ApiServices
@@ -23,6 +35,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *logs.ENDPOINTS,
     *database.ENDPOINTS,
     *explain.ENDPOINTS,
+    *rehearse.ENDPOINTS,
 )
 
 

@@ -26,6 +26,7 @@ class ApiServices:
     """Functions here raise FluxError, which becomes the response.
 
     `invoke(spec, request_id, body)` runs a function as an execution of kind "invoke" with this ID (16 bytes).
+    `rehearse(spec, body, tenant=, user=)` runs one without consequences, and gives its request ID with its answer.
     `replay(execution)` takes what `flux.store.executions.get` returned and gives a `shapes.Replay`.
     `flush` returns when what was answered before is stored, so that it can be found at once.
     `keys_changed` is told of all valid keys after one was made or revoked.
@@ -36,6 +37,7 @@ class ApiServices:
     pool: Pool
     manifest: Callable[[], Manifest]
     invoke: Callable[[FunctionSpec, bytes, bytes | None], Awaitable[Result]]
+    rehearse: Callable[..., Awaitable[tuple[str, Result]]]
     replay: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
     keys_changed: Callable[[KeyTable], None]
     live: Live

@@ -304,7 +304,8 @@ def test_explain_asks_for_one_thing_at_a_time(api: RecordedApi, run: Run, tmp_pa
     for arguments, message in (
         ((), "give either a file with a query"),
         (("x", "--request", "4f9a3b2c"), "give either a file with a query"),
-        (("create_user", "--payload", "{}"), "cannot be run for explain"),
+        (("--request", "4f9a3b2c", "--payload", "{}"), "--payload is the input of a function"),
+        (("create_user", "--payload", "{"), "--payload is not JSON"),
         (("--request", "4f9a3b2c", "--role", "admin"), "the caller of an execution is in its record"),
         ((str(tmp_path / "query.txt"), "--claims", "{"), "--claims: not valid JSON"),
     ):

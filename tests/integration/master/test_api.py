@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from flux.store.pool import Pool
 from tests.integration.master.conftest import LIVE, Answer, Client, Serve, Served
 
 OPERATOR = "fluxop_" + "k" * 43
+REHEARSED = str(uuid.UUID(int=7))
 
 
 def row(**changes: Any) -> ExecutionRow:
@@ -66,6 +67,7 @@ class Node:
         self.live = Live()
         self.keys: KeyTable = {}
         self.invoked: list[tuple[str, bytes, bytes | None]] = []
+        self.rehearsed: list[tuple[Any, ...]] = []
         self.replayed: list[dict[str, Any]] = []
         self.unflushed: list[bytes] = []
         self.client: Client
@@ -75,6 +77,7 @@ class Node:
             pool=self.pool,
             manifest=lambda: LIVE,
             invoke=self.invoke,
+            rehearse=self.rehearse,
             replay=self.replay,
             keys_changed=lambda table: setattr(self, "keys", table),
             live=self.live,
@@ -86,6 +89,12 @@ class Node:
         if spec.name == "closed":
             raise WorkerDied
         return Result(201, [("Content-Type", "text/plain"), ("x-own", "1")], b"made")
+
+    async def rehearse(
+        self, spec: FunctionSpec, body: bytes | None, *, tenant: str | None, user: Mapping[str, Any] | None
+    ) -> tuple[str, Result]:
+        self.rehearsed.append((spec.name, body, tenant, user))
+        return REHEARSED, Result(409, [], b"{}")
 
     async def replay(self, execution: dict[str, Any]) -> dict[str, Any]:
         self.replayed.append(execution)
@@ -229,6 +238,19 @@ async def test_invoke(node: Node) -> None:
     assert (name, str(uuid.UUID(bytes=request_id)), body) == ("hello", answer.headers["x-request-id"], b'{"a":1}')
     failed = await node.ask("POST", "/invoke/closed")
     assert (failed.status, failed.code) == (502, "WORKER_DIED")
+
+
+async def test_rehearse(node: Node) -> None:
+    answer = await node.ask("POST", "/rehearse/hello", b'{"input":[1],"uid":"7","tenant":"a","claims":{"org":1}}')
+    assert answer.json() == {"request_id": REHEARSED, "status": 409}
+    assert (await node.ask("POST", "/rehearse/hello", b"{}")).status == 200
+    user = {"id": "7", "role": "anon", "org": 1}
+    assert node.rehearsed == [("hello", b"[1]", "a", user), ("hello", b"{}", None, None)]
+    for body, path in ((b'{"role":"No Role"}', "role"), (b'{"uid":7}', "uid"), (b'{"data":{}}', "data")):
+        answer = await node.ask("POST", "/rehearse/hello", body)
+        assert (answer.status, answer.json()["error"]["violations"][0]["path"]) == (422, path)
+    assert (await node.ask("POST", "/rehearse/hello", b"[]")).status == 422
+    assert (await node.ask("POST", "/rehearse/nothing", b"{}")).status == 404
 
 
 async def test_replay(node: Node) -> None:

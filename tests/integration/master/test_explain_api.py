@@ -69,6 +69,7 @@ async def node(pool: Pool, serve: Serve) -> AsyncIterator[Node]:
         pool=pool,
         manifest=lambda: MANIFEST,
         invoke=never,
+        rehearse=never,
         replay=never,
         keys_changed=lambda _: None,
         live=Live(),

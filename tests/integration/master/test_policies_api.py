@@ -48,6 +48,7 @@ async def node(pool: Pool, serve: Serve) -> AsyncIterator[Node]:
         pool=pool,
         manifest=lambda: LIVE,
         invoke=never,
+        rehearse=never,
         replay=never,
         keys_changed=lambda _: None,
         live=Live(),

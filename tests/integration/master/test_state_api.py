@@ -40,7 +40,13 @@ async def node(pool: Pool, serve: Serve) -> AsyncIterator[Node]:
         await conn.execute("CREATE TABLE seats (row text, number int, name text, PRIMARY KEY (row, number))")
         await install(conn)
     services = ApiServices(
-        pool=pool, manifest=lambda: LIVE, invoke=never, replay=never, keys_changed=lambda _: None, live=Live()
+        pool=pool,
+        manifest=lambda: LIVE,
+        invoke=never,
+        rehearse=never,
+        replay=never,
+        keys_changed=lambda _: None,
+        live=Live(),
     )
     served = await serve(api=Api(services).mount(operator_guard(OPERATOR)))
     async with await served.connect() as client:

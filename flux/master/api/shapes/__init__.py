@@ -39,6 +39,7 @@ from .policies import (
     PolicyTestWanted,
     PolicyWanted,
 )
+from .rehearse import RehearsalWanted, Rehearsed
 from .state import (
     BlamedColumn,
     Change,
@@ -103,6 +104,8 @@ __all__ = [
     "PolicyTestWanted",
     "PolicyTested",
     "PolicyWanted",
+    "RehearsalWanted",
+    "Rehearsed",
     "Replay",
     "RouteOf",
     "RowBlame",

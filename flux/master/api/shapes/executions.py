@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
+from flux.record.row import Kind
+
 from .mutations import Mutation
 
 
@@ -11,7 +13,7 @@ class ExecutionSummary(TypedDict):
     request_id: str
     parent_request_id: str | None
     replay_of: str | None
-    kind: Literal["http", "job", "invoke", "replay"]
+    kind: Kind
     tenant: str | None
     method: str
     path: str

@@ -1,0 +1,32 @@
+"""What bodies of requests have in common: violations, and a caller as {"role", "uid", "tenant", "claims"}."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flux.data.policy.document import ROLE
+from flux.data.policy.model import ANONYMOUS, Caller
+
+CALLER_KEYS = ("role", "uid", "tenant", "claims")
+
+
+def violation(path: str, message: str) -> dict[str, str]:
+    return {"path": path, "message": message, "code": "INVALID_VALUE"}
+
+
+def unknown(body: Iterable[str], known: tuple[str, ...]) -> list[dict[str, str]]:
+    """A violation for each key that is not known."""
+    return [violation(key, f"unknown; known are {', '.join(known)}") for key in sorted(set(body) - {*known})]
+
+
+def read_caller(body: Mapping[str, Any]) -> tuple[Caller, list[dict[str, str]]]:
+    """Who a body says is calling, nobody in particular where it says nothing; and what is wrong with that."""
+    role, claims = body.get("role") or ANONYMOUS, body.get("claims") or {}
+    named = {key: body.get(key) for key in ("uid", "tenant")}
+    problems = [
+        *([] if isinstance(role, str) and ROLE.fullmatch(role) else [violation("role", "must be a role's name")]),
+        *(violation(key, "must be text") for key, value in named.items() if not isinstance(value, str | None)),
+        *([] if isinstance(claims, dict) else [violation("claims", "must be an object")]),
+    ]
+    return Caller(role=role, uid=named["uid"], tenant=named["tenant"], claims=claims), problems
