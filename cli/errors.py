@@ -17,8 +17,6 @@ from typing import Any
 
 from flux.errors import FluxError
 
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-
 
 class CommandFailed(FluxError):
     """The command did not succeed."""

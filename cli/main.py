@@ -1,75 +1,49 @@
-"""`flux`: the command line. Every command talks to the HTTP API, except for init, serve, dev and doctor."""
+"""`flux`, the process: from its arguments to its exit code. What can be typed is in app.py."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
 
-import typer
-from typer.main import get_command
+from . import interrupt
 
-from flux.errors import FluxError
-
-from .commands import (
-    db,
-    doctor,
-    explain,
-    generate,
-    invoke,
-    keys,
-    logs,
-    policy,
-    project,
-    replay,
-    serve,
-    state,
-    tail,
-    trace,
-    version,
-)
-from .errors import EXIT_INTERRUPTED, OutputClosed
-
-# Plain help: importing rich would triple the time that `flux --help` takes.
-app = typer.Typer(
-    name="flux",
-    help="A backend runtime that records every execution.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 fine, 1 the answer is bad, 2 usage, 3 not allowed, 4 not found, 5 conflict, 6 unreachable.",
-)
-GROUPS = (
-    *(project, serve, trace, explain, tail, logs, invoke, replay, state),
-    *(db, generate, keys, policy, doctor, version),
-)
-for group in GROUPS:
-    group.register(app)
-
-# Typer does not export its usage errors (unknown option, missing argument); this is their common class.
-_TyperError: type[Exception] = typer.BadParameter.__mro__[2]
+TYPE_CHECKING = False  # what `typing` would say; see interrupt.py
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code. Never lets a traceback out for a mistake that is not ours."""
+    """Runs one command; returns its exit code. Never lets a traceback out for a mistake that is not ours.
+
+    Without `arguments` they are the process's, and so is its SIGINT.
+    """
+    if arguments is None:
+        interrupt.ends_the_process()
+    # Not sooner: that takes most of a command's start, and an interrupt can come in it.
+    from flux.errors import BuildFailed, FluxError
+
+    from .app import Aborted, Misused, run
+    from .errors import OutputClosed
+
     try:
         try:
-            code = get_command(app).main(
-                args=None if arguments is None else list(arguments), prog_name="flux", standalone_mode=False
-            )
+            code = run(arguments)
         finally:
             sys.stdout.flush()
     except (OutputClosed, BrokenPipeError):
         _discard_output()
         return 0
-    except (KeyboardInterrupt, typer.Abort):
-        return EXIT_INTERRUPTED
+    except (KeyboardInterrupt, Aborted):
+        return interrupt.EXIT_INTERRUPTED
+    except BuildFailed as error:
+        # Its message is the violations already, each with its place, or with "error: " where it has none.
+        _complain(error.message.removeprefix("error: "), error.code, None)
+        return error.exit_code
     except FluxError as error:
         _complain(error.message, error.code, getattr(error, "hint", None), error.violations)
         return error.exit_code
-    except _TyperError as error:
+    except Misused as error:
         return _misused(error)
     return code if isinstance(code, int) else 0
 
@@ -79,7 +53,7 @@ def _misused(error: Exception) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # `flux` or `flux keys` alone: the help was asked for
         return 2
     command = context.command_path if context is not None else "flux"
-    _complain(error.format_message(), "USAGE", f"see `{command} --help`")  # type: ignore[attr-defined]  # of _TyperError
+    _complain(error.format_message(), "USAGE", f"see `{command} --help`")  # type: ignore[attr-defined]  # of Misused
     return int(getattr(error, "exit_code", 2))
 
 

@@ -8,7 +8,8 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from textwrap import dedent
 from typing import IO, Any
 
 import pytest
@@ -53,6 +54,15 @@ def test_output_that_nobody_reads(api: RecordedApi, spawn: Spawn, arguments: tup
     assert errors_of(process).read() == b""
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell without job control starts `make test &` with SIGINT ignored, which children inherit: not these."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_without_a_traceback(api: RecordedApi, spawn: Spawn) -> None:
     api.streams = [recorded("page")["items"], []]
     process = spawn("tail")
@@ -60,6 +70,69 @@ def test_interrupt_ends_without_a_traceback(api: RecordedApi, spawn: Spawn) -> N
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 130
     assert b"Traceback" not in errors_of(process).read()
+
+
+# Each makes `flux tail` of a silent server interrupt itself where that was once not enough to end it quietly.
+INTERRUPTED = {
+    "while it imports": """
+        def watch(event, arguments):
+            if event == "import" and arguments[0] == "typer":
+                signal.raise_signal(signal.SIGINT)
+        sys.addaudithook(watch)
+    """,
+    "where exceptions are dropped": """
+        class Dropping:
+            def __del__(self):
+                signal.raise_signal(signal.SIGINT)
+        reads(Dropping)
+    """,
+    # In C from the signal to the call, as it is when a signal comes between Python's last look and the call.
+    "just before a call that waits": """
+        interrupt = partial(ctypes.CDLL(None)["raise"], signal.SIGINT)
+        wait = partial(os.read, os.pipe()[0], 1)
+        reads(lambda: deque(map(operator.call, [interrupt, wait]), maxlen=0))
+    """,
+    "before output that nobody takes": """
+        def fill():
+            os.set_blocking(1, False)
+            with suppress(BlockingIOError):
+                while os.write(1, bytes(4096)):
+                    pass
+            os.set_blocking(1, True)
+            sys.stdout.write("the last line")
+            signal.raise_signal(signal.SIGINT)
+        reads(fill)
+    """,
+}
+PRELUDE = """
+import ctypes, operator, os, signal, sys
+from collections import deque
+from contextlib import suppress
+from functools import partial
+
+def reads(instead):
+    import cli.client
+    parse_events = cli.client.parse_events
+    def interrupted(lines):
+        instead()
+        yield from parse_events(lines)
+    cli.client.parse_events = interrupted
+"""
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("moment", INTERRUPTED)
+def test_interrupt_at_any_moment(api: RecordedApi, moment: str) -> None:
+    code = "\n".join([PRELUDE, dedent(INTERRUPTED[moment]), "from cli.main import main", "sys.exit(main())"])
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
+    unread, writing = os.pipe()
+    try:
+        command = [sys.executable, "-c", code, "tail"]
+        run = subprocess.run(command, env=env, stdout=writing, stderr=subprocess.PIPE, timeout=20, check=False)
+    finally:
+        os.close(unread)
+        os.close(writing)
+    assert (run.returncode, run.stderr) == (130, b"")
 
 
 def on_a_terminal(spawn: Spawn, *arguments: str, **env: str) -> str:
