@@ -27,6 +27,10 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Data folder; .flux in the project otherwise.", show_default=False),
 ]
+Postgres = Annotated[
+    str | None,
+    typer.Option("--database", metavar="URL", help="This Postgres, and no other.", show_default="the project's"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Request ID, or its first 8 characters or more.")]
 OnlyFunction = Annotated[str | None, typer.Option("--function", "-f", metavar="NAME", help="Only this function.")]
@@ -47,6 +51,17 @@ def api(url: str | None, project: Path | None, data: Path | None) -> Api:
     from .connect import find
 
     return Api(find(url=url, project=project, data=data, cwd=Path.cwd()))
+
+
+def folder(project: Path | None) -> Path:
+    """The project folder that this option (or the current folder) means. Raises BadUsage when it is none at all."""
+    from .connect import project_folder
+
+    if project is None:
+        return project_folder(Path.cwd())
+    if not project.is_dir():
+        raise BadUsage(f"{project}: there is no such folder")
+    return project.absolute()
 
 
 def execution_id(text: str) -> str:

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..options import AsJson, Data, Project, Url
+from .. import options
+from ..options import AsJson, Data, Postgres, Project, Url
 
 if TYPE_CHECKING:
-    from ..database import Comparison, Database, Documents
+    from ..database import Database, Documents
 
-Postgres = Annotated[
-    str | None,
-    typer.Option("--database", metavar="URL", help="This Postgres, and no other.", show_default="the project's"),
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the SQL.")]
 AllowDestructive = Annotated[bool, typer.Option("--allow-destructive", help="Also make changes that lose data.")]
 Name = Annotated[
     str | None, typer.Option("--name", metavar="WORDS", help="What to call the migration.", show_default=False)
 ]
+
+_NOTHING_TO_PUSH = "nothing to do: the database is as declared"
 
 
 def register(app: typer.Typer) -> None:
@@ -56,17 +55,17 @@ def push(
     from ..errors import CommandFailed
     from ..terminal import terminal
 
-    folder = _folder(project)
+    folder = options.folder(project)
     documents = _documents(folder)
-    out = terminal()
     with opened(folder=folder, url=url, data=data, database=database) as found:
         _refuse_pending(found, folder)
         compared = found.compare(documents)
         if dry_run:
-            _show_dry(compared, json=json)
+            sql = compared.migration.removesuffix("\n").split("\n") if compared.changes else []
+            _tell({"changes": compared.changes, "sql": compared.migration}, sql, _NOTHING_TO_PUSH, json=json)
             return
         if not compared.changes:
-            _say(json, {"changes": [], "migration": None}, "nothing to do: the database is as declared")
+            _tell({"changes": [], "migration": None}, [], _NOTHING_TO_PUSH, json=json)
             return
         if compared.destructive and not allow_destructive:
             raise CommandFailed(
@@ -81,6 +80,7 @@ def push(
         except BaseException:
             path.unlink()  # nothing of it has happened: it is one transaction
             raise
+    out = terminal()
     if json:
         out.json({"changes": compared.changes, "migration": path.name})
         return
@@ -97,21 +97,14 @@ def diff(
 ) -> None:
     """Tell what differs between schemas/*.schema.ts and the database. Exit code 1 when something does."""
     from ..database import opened
-    from ..terminal import terminal
 
-    folder = _folder(project)
+    folder = options.folder(project)
     documents = _documents(folder)
     with opened(folder=folder, url=url, data=data, database=database) as found:
         compared = found.compare(documents)
-    if json or compared.changes:
-        out = terminal()
-        if json:
-            out.json({"changes": compared.changes})
-        else:
-            out.lines(_lines(compared.changes))
-    else:
-        _say(False, None, "no difference: the database is as declared")
-    if compared.changes:
+    changes = compared.changes
+    _tell({"changes": changes}, _lines(changes), "no difference: the database is as declared", json=json)
+    if changes:
         raise typer.Exit(1)
 
 
@@ -124,17 +117,12 @@ def migrate(
 ) -> None:
     """Apply the files in migrations/ that have not been applied yet, in one transaction."""
     from ..database import opened
-    from ..terminal import terminal
 
-    folder = _folder(project)
+    folder = options.folder(project)
     with opened(folder=folder, url=url, data=data, database=database) as found:
         applied = found.migrate(_migrations(folder), folder / "migrations")
-    if json:
-        terminal().json({"applied": applied})
-    elif applied:
-        terminal().lines([f"applied {name}" for name in applied])
-    else:
-        _say(False, None, "nothing to do: every migration has been applied")
+    lines = [f"applied {name}" for name in applied]
+    _tell({"applied": applied}, lines, "nothing to do: every migration has been applied", json=json)
 
 
 def status(
@@ -146,19 +134,14 @@ def status(
 ) -> None:
     """List migrations: applied, pending, changed since, missing here. Exit code 1 when one is changed or missing."""
     from ..database import opened
-    from ..terminal import terminal
 
-    folder = _folder(project)
+    folder = options.folder(project)
     with opened(folder=folder, url=url, data=data, database=database) as found:
         rows = states(found, folder)
-    out = terminal()
-    if json:
-        out.json({"migrations": rows})
-    elif rows:
-        width = max(len(row["name"]) for row in rows)
-        out.lines([f"{row['state']:<8} {row['name']:<{width}}  {row['applied_at'] or ''}".rstrip() for row in rows])
-    else:
-        out.note("no migrations yet: `flux db push` writes them from schemas/*.schema.ts")
+    width = max((len(row["name"]) for row in rows), default=0)
+    lines = [f"{row['state']:<8} {row['name']:<{width}}  {row['applied_at'] or ''}".rstrip() for row in rows]
+    none = "no migrations yet: `flux db push` writes them from schemas/*.schema.ts"
+    _tell({"migrations": rows}, lines, none, json=json)
     if any(row["state"] in ("changed", "missing") for row in rows):
         raise typer.Exit(1)
 
@@ -188,17 +171,8 @@ def _refuse_pending(found: Database, folder: Path) -> None:
         raise InTheWay(f"not applied yet: {', '.join(waiting)}", hint="apply with `flux db migrate` first")
 
 
-def _folder(project: Path | None) -> Path:
-    from ..connect import project_folder
-    from ..errors import BadUsage
-
-    if project is not None and not project.is_dir():
-        raise BadUsage(f"{project}: there is no such folder")
-    return project.absolute() if project is not None else project_folder(Path.cwd())
-
-
 def _documents(folder: Path) -> Documents:
-    """What the schemas declare, evaluated. Raises BuildFailed, and ConfigError for what cannot be meant."""
+    """What the schemas declare, evaluated. Raises NotFound, BuildFailed, and ConfigError for what cannot be meant."""
     import asyncio
 
     from flux.build.project import Project
@@ -223,24 +197,16 @@ def _words(changes: list[dict[str, Any]]) -> str:
     return next((each for each in summaries if each.startswith(("create table", "drop table"))), summaries[0])
 
 
-def _show_dry(compared: Comparison, *, json: bool) -> None:
-    from ..terminal import terminal
-
-    if json:
-        terminal().json({"changes": compared.changes, "sql": compared.migration})
-    elif compared.changes:
-        terminal().write(compared.migration)
-    else:
-        terminal().note("nothing to do: the database is as declared")
-
-
-def _say(json: bool, value: Any, text: str) -> None:
+def _tell(value: Any, lines: list[str], otherwise: str, *, json: bool) -> None:
+    """The value as JSON, or lines for people; `otherwise` is the note where there are none."""
     from ..terminal import terminal
 
     if json:
         terminal().json(value)
+    elif lines:
+        terminal().lines(lines)
     else:
-        terminal().note(text)
+        terminal().note(otherwise)
 
 
 def _lines(changes: list[dict[str, Any]]) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..options import AsJson, Data, Project, Url
-from .db import Postgres
+from .. import options
+from ..options import AsJson, Data, Postgres, Project, Url
 
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when the file is not up to date.")]
 
@@ -31,12 +30,11 @@ def generate(
     """
     from flux.build.sdk import GENERATED_TYPES
 
-    from ..connect import project_folder
     from ..database import opened
     from ..errors import BadUsage
     from ..terminal import terminal
 
-    folder = project.absolute() if project is not None else project_folder(Path.cwd())
+    folder = options.folder(project)
     with opened(folder=folder, url=url, data=data, database=database) as found:
         text = found.types()
     path = folder / GENERATED_TYPES

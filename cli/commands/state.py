@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +15,7 @@ from ..options import AsJson, Data, Project, Url
 
 if TYPE_CHECKING:
     from ..client import Api
+    from ..terminal import Terminal
 
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="Such as users, or public.users.")]
 RowId = Annotated[str, typer.Option("--id", metavar="KEY", help="The row's primary key: 42, or a=1,b=2.")]
@@ -46,39 +49,31 @@ def history(
     data: Data = None,
 ) -> None:
     """Show the versions of a row, newest first: when, by whom, what changed."""
-    from ..render.state import history_lines, parsed
-    from ..terminal import terminal
+    from ..render.state import history_lines
 
-    out = terminal()
-    text = _ask(options.api(url, project, data), table, "history", {"id": id, "limit": limit, "after": after})
-    if json:
-        out.lines([text])
-        return
-    answer = parsed(text)
-    if not answer["items"]:
-        out.note("no change of this row is recorded")
-        return
-    out.lines(history_lines(answer, now=datetime.now(UTC), paint=out.paint))
-    _note_more(out, answer)
+    def show(out: Terminal, answer: Any) -> None:
+        if answer["items"]:
+            _page(partial(history_lines, now=datetime.now(UTC)), out, answer)
+        else:
+            out.note("no change of this row is recorded")
+
+    query = {"id": id, "limit": limit, "after": after}
+    _tell(options.api(url, project, data), table, "history", query, show, json=json)
 
 
 def blame(
     table: Table, id: RowId, json: AsJson = False, url: Url = None, project: Project = None, data: Data = None
 ) -> None:
     """Show who last wrote each column of a row."""
-    from ..render.state import blame_lines, parsed
-    from ..terminal import terminal
+    from ..render.state import blame_lines
 
-    out = terminal()
-    text = _ask(options.api(url, project, data), table, "blame", {"id": id})
-    if json:
-        out.lines([text])
-        return
-    answer = parsed(text)
-    if answer["columns"]:
-        out.lines(blame_lines(answer, now=datetime.now(UTC), paint=out.paint))
-    else:
-        out.note("there is no such row, and none is recorded")
+    def show(out: Terminal, answer: Any) -> None:
+        if answer["columns"]:
+            out.lines(blame_lines(answer, now=datetime.now(UTC), paint=out.paint))
+        else:
+            out.note("there is no such row, and none is recorded")
+
+    _tell(options.api(url, project, data), table, "blame", {"id": id}, show, json=json)
 
 
 def diff(
@@ -96,18 +91,10 @@ def diff(
     data: Data = None,
 ) -> None:
     """Show how a row, or a table, differs between two moments."""
-    from ..render.state import diff_lines, parsed
-    from ..terminal import terminal
+    from ..render.state import diff_lines
 
-    out = terminal()
     query = {"from": moment(start), "to": moment(end) if end else None, "id": id, "limit": limit, "after": after}
-    text = _ask(options.api(url, project, data), table, "diff", query)
-    if json:
-        out.lines([text])
-        return
-    answer = parsed(text)
-    out.lines(diff_lines(answer, paint=out.paint))
-    _note_more(out, answer)
+    _tell(options.api(url, project, data), table, "diff", query, partial(_page, diff_lines), json=json)
 
 
 def at(
@@ -122,18 +109,10 @@ def at(
     data: Data = None,
 ) -> None:
     """Show a row, or the rows of a table, as they stood at a moment."""
-    from ..render.state import at_lines, parsed
-    from ..terminal import terminal
+    from ..render.state import at_lines
 
-    out = terminal()
     query = {"time": moment(time), "id": id, "limit": limit, "after": after}
-    text = _ask(options.api(url, project, data), table, "at", query)
-    if json:
-        out.lines([text])
-        return
-    answer = parsed(text)
-    out.lines(at_lines(answer, paint=out.paint))
-    _note_more(out, answer)
+    _tell(options.api(url, project, data), table, "at", query, partial(_page, at_lines), json=json)
 
 
 def restore(
@@ -148,23 +127,19 @@ def restore(
 ) -> None:
     """Print the SQL that would bring a row, or a table, back to a moment."""
     from ..errors import BadUsage
-    from ..render.state import parsed
-    from ..terminal import terminal
 
     if not dry_run:
         raise BadUsage(
             "Flux prints the SQL of a restore and leaves running it to you",
             hint="flux state restore ... --dry-run > restore.sql, read it, then psql -f restore.sql",
         )
-    out = terminal()
-    text = _ask(options.api(url, project, data), table, "restore", {"to": moment(to), "id": id})
-    if json:
-        out.lines([text])
-        return
-    answer = parsed(text)
-    out.write(answer["sql"])
-    for gap in answer["gaps"]:
-        out.note(f"{gap['operation']} at {gap['at']} removed rows that are in no record: they do not come back")
+
+    def show(out: Terminal, answer: Any) -> None:
+        out.write(answer["sql"])
+        for gap in answer["gaps"]:
+            out.note(f"{gap['operation']} at {gap['at']} removed rows that are in no record: they do not come back")
+
+    _tell(options.api(url, project, data), table, "restore", {"to": moment(to), "id": id}, show, json=json)
 
 
 def moment(text: str, now: datetime | None = None) -> str:
@@ -176,12 +151,23 @@ def moment(text: str, now: datetime | None = None) -> str:
     return str(options.since(text, now))
 
 
-def _ask(api: Api, table: str, what: str, query: dict[str, Any]) -> str:
+def _tell(
+    api: Api, table: str, what: str, query: dict[str, Any], show: Callable[[Terminal, Any], None], *, json: bool
+) -> None:
+    """The answer as the server wrote it, or as `show` puts it for people."""
     from ..client import segment
+    from ..render.state import parsed
+    from ..terminal import terminal
 
-    return api.text(f"/state/{segment(table)}/{what}", query)
+    out = terminal()
+    text = api.text(f"/state/{segment(table)}/{what}", query)
+    if json:
+        out.lines([text])
+    else:
+        show(out, parsed(text))
 
 
-def _note_more(out: Any, answer: Any) -> None:
+def _page(lines: Callable[..., list[str]], out: Terminal, answer: Any) -> None:
+    out.lines(lines(answer, paint=out.paint))
     if answer.get("next"):
         out.note(f"there is more: --after '{answer['next']}'")

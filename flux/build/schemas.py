@@ -17,6 +17,7 @@ from flux.build.diagnostics import Diagnostic, failed, parse
 from flux.build.imports import locked_packages, tool_arguments, write_import_map
 from flux.build.project import Project
 from flux.build.sdk import place_types
+from flux.errors import NotFound
 
 FOLDER, PATTERN = "schemas", "*.schema.ts"
 
@@ -28,12 +29,11 @@ def schema_files(project: Project) -> list[Path]:
 async def read_schemas(project: Project) -> list[tuple[str, Any]]:
     """(file as errors name it, its default export as JSON) of every schema file; type-checked.
 
-    Raises BuildFailed, also when there is no such file.
+    Raises BuildFailed, and NotFound when there is no such file.
     """
     files = schema_files(project)
     if not files:
-        message = f"there are no schemas: write {FOLDER}/main.schema.ts, `export default defineSchema({{ ... }})`"
-        raise failed([Diagnostic(message=message)])
+        raise NotFound(f"there are no schemas: write {FOLDER}/main.schema.ts, `export default defineSchema({{ ... }})`")
     place_types(project)
     with store.scratch(project.builds) as scratch:
         import_map, entry = scratch / "import_map.json", scratch / "schemas.entry.ts"

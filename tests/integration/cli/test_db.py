@@ -120,9 +120,24 @@ def test_mistakes(project: Path, empty_url: str, run: Run) -> None:
     code, _, errors = run("db", "diff", "--database", empty_url)
     assert code != 0
     assert "schemas/main.schema.ts: write `export default defineSchema" in errors
-    (project / "schemas" / "main.schema.ts").unlink()
-    assert "there are no schemas" in run("db", "push", "--database", empty_url)[2]
     assert "cannot connect to Postgres" in run("db", "status", "--database", "postgresql://127.0.0.1:1/none")[2]
+
+
+def test_a_schema_that_is_wrong_is_said_once(project: Path, empty_url: str, run: Run) -> None:
+    (project / "schemas" / "main.schema.ts").write_text("export default nothing;\n")
+    code, _, errors = run("db", "diff", "--database", empty_url)
+    assert code == 1
+    assert errors.startswith("error: schemas/main.schema.ts:1:16 error TS2304: Cannot find name 'nothing'.")
+    assert errors.count("Cannot find name") == 1
+
+
+@pytest.mark.parametrize("command", ["diff", "push"])
+def test_without_schemas(project: Path, empty_url: str, run: Run, command: str) -> None:
+    (project / "schemas" / "main.schema.ts").unlink()
+    code, out, errors = run("db", command, "--database", empty_url)
+    assert (code, out) == (4, "")
+    what = "there are no schemas: write schemas/main.schema.ts, `export default defineSchema({ ... })`"
+    assert errors == f"error: {what} (NOT_FOUND)\n"
 
 
 def test_types(project: Path, empty_url: str, run: Run) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from cli.errors import BadUsage
-from cli.options import execution_id, since
+from cli.options import execution_id, folder, since
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
 
@@ -48,3 +49,14 @@ def test_since(given: str | None, meant: str | None) -> None:
 def test_what_is_not_a_time(given: str) -> None:
     with pytest.raises(BadUsage):
         since(given, NOW)
+
+
+def test_the_project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "flux.toml").touch()
+    inner = tmp_path / "functions" / "users"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    assert folder(None) == tmp_path
+    assert folder(Path("..")).resolve() == inner.parent
+    with pytest.raises(BadUsage, match="nowhere: there is no such folder"):
+        folder(Path("nowhere"))
