@@ -76,8 +76,9 @@ class Tables:
     async def refresh(self, conn: Connection) -> None:
         """Brings protection and triggers to what tables and policies are now."""
         self._seen = await read_fingerprint(conn)
+        await self._record(conn)  # before raw SQL is let at tables that are new
         await self._protect(conn)
-        await self._record(conn)
+        await self._record(conn)  # columns may have been masked
 
     def changed(self) -> None:
         """Has `watch` look at once."""

@@ -164,3 +164,31 @@ async def test_a_watcher_finds_ddl_and_is_told_of_policies(
     assert "masked:" in await connection.fetchval("SELECT new::text FROM flux.mutations WHERE operation = 'insert'")
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_raw_sql_is_let_at_a_new_table_only_once_its_changes_are_recorded(
+    superuser: str, settings: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(settings, OWN)
+    await connection.execute(NOTES)
+    served = Tables(settings, superuser)
+    await served.prepare(connection)
+    inside = await asyncpg.connect(superuser)  # without event triggers, as on most servers that others run
+    await inside.execute("DROP EVENT TRIGGER flux_mutation_ddl; DROP EVENT TRIGGER flux_mutation_drop")
+    await inside.close()
+    await connection.execute("CREATE TABLE later (id int PRIMARY KEY)")
+    let_in = """
+        SELECT count(*) FROM pg_roles, flux.protection
+        WHERE starts_with(rolname::text, login) AND has_table_privilege(rolname, 'later', 'INSERT')
+    """
+
+    async def fails(*_: object, **__: object) -> None:
+        raise LocalError("not now")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("flux.store.mutations.install.install", fails)
+        with pytest.raises(LocalError, match="not now"):
+            await served.refresh(connection)
+    assert await connection.fetchval(let_in) == 0
+    await served.refresh(connection)
+    assert await connection.fetchval(let_in) > 0
