@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from . import interrupt
 from .errors import BadUsage, InTheWay
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ def _embedded(folder: Path) -> Iterator[str]:
     from flux.store import embedded, postmaster
 
     ran = postmaster.running(folder.absolute()) is not None
+    interrupt.something_to_tidy = not ran
     server = embedded.start(folder)
     try:
         yield server.url

@@ -5,7 +5,7 @@ alone is no promise:
 
 - Python drops exceptions in finalizers, and in what runs behind each import: the command would go on. The process ends
   where it is told of that.
-- What is being imported may not stand one (orjson crashes), and leaves nothing to tidy up: the process ends at once.
+- What is being imported may not stand one (orjson crashes): while there is nothing to tidy up, the process just ends.
 - A signal between Python's last look and a system call does not end that call, which then waits on.
 - What comes after the exception can wait as well: to write into a pipe that nobody reads, for a thread.
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 # To tidy up. What takes longer may be cut off: the next command adopts an embedded Postgres that was not stopped.
 GRACE_S = 1.0
+
+something_to_tidy = False  # set by who starts what is to be stopped again
 
 _IMPORT = "<frozen importlib._bootstrap>"  # the file of the frames that each import has
 
@@ -57,7 +59,7 @@ def ends_the_process() -> None:
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
-    while frame is not None:
+    while frame is not None and not something_to_tidy:
         if frame.f_code.co_filename == _IMPORT:
             _end_now()
         frame = frame.f_back

@@ -120,19 +120,40 @@ def reads(instead):
 """
 
 
-@pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("moment", INTERRUPTED)
-def test_interrupt_at_any_moment(api: RecordedApi, moment: str) -> None:
-    code = "\n".join([PRELUDE, dedent(INTERRUPTED[moment]), "from cli.main import main", "sys.exit(main())"])
+def tail_with(code: str) -> tuple[int, bytes]:
+    """The exit code and errors of `flux tail` after `code`, with a pipe for output that nobody reads."""
+    program = "\n".join([PRELUDE, dedent(code), "from cli.main import main", "sys.exit(main())"])
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
     unread, writing = os.pipe()
     try:
-        command = [sys.executable, "-c", code, "tail"]
+        command = [sys.executable, "-c", program, "tail"]
         run = subprocess.run(command, env=env, stdout=writing, stderr=subprocess.PIPE, timeout=20, check=False)
     finally:
         os.close(unread)
         os.close(writing)
-    assert (run.returncode, run.stderr) == (130, b"")
+    return run.returncode, run.stderr
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("moment", INTERRUPTED)
+def test_interrupt_at_any_moment(api: RecordedApi, moment: str) -> None:
+    assert tail_with(INTERRUPTED[moment]) == (130, b"")
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_interrupt_of_an_import_with_something_to_tidy(api: RecordedApi) -> None:
+    code = """
+        def stop_again():
+            import cli.interrupt
+            cli.interrupt.something_to_tidy = True
+            sys.addaudithook(lambda event, _: event == "import" and signal.raise_signal(signal.SIGINT))
+            try:
+                import this
+            finally:
+                os.write(2, b"stopped")
+        reads(stop_again)
+    """
+    assert tail_with(code) == (130, b"stopped")
 
 
 def on_a_terminal(spawn: Spawn, *arguments: str, **env: str) -> str:
