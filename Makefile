@@ -44,7 +44,8 @@ $(VENV)/bin/python:
 
 # Everything at the versions of requirements.lock, so that what CI tested is what runs.
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml requirements.lock $(NATIVE)
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable .
+	@# setuptools warns of every editable installation; ours has its folders mapped.
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --constraint requirements.lock --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
