@@ -7,7 +7,7 @@ CREATE FUNCTION flux.capture_statement(kind text, id int, columns text[], image 
     old_rows text, new_rows text, who text, moment text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    numbered CONSTANT text := '(SELECT *, row_number() OVER () AS "flux place" FROM %s)';
+    numbered CONSTANT text := '(SELECT *, row_number() OVER () AS "flux place" FROM %s AS r)';
     list text := coalesce(image, (SELECT string_agg(chr(1) || '.' || quote_ident(c), ', ') FROM unnest(columns) c));
     old_key text := coalesce(replace(key, chr(1), 'o'), 'NULL::text');
     new_key text := coalesce(replace(key, chr(1), 'n'), 'NULL::text');
