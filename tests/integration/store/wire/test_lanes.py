@@ -16,7 +16,9 @@ from flux.store.wire.messages import Reply
 from flux.store.wire.session import NotExecuted, Session, connect
 from flux.store.wire.text import parameter
 
-OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+# Not Postgres' own, such as autovacuum, which only a superuser may end.
+CLIENTS = "datname = current_database() AND backend_type = 'client backend'"
+OTHERS = f"FROM pg_stat_activity WHERE {CLIENTS} AND pid <> pg_backend_pid()"
 
 
 @pytest.fixture

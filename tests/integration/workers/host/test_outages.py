@@ -20,7 +20,9 @@ from flux.workers.host import connection as connection_module
 from flux.workers.host.scope import Services
 from tests.integration.workers.host.conftest import Call, World, caller, new_scope, spec, until
 
-OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+# Not Postgres' own, such as autovacuum, which only a superuser may end.
+CLIENTS = "datname = current_database() AND backend_type = 'client backend'"
+OTHERS = f"FROM pg_stat_activity WHERE {CLIENTS} AND pid <> pg_backend_pid()"
 TERMINATE = f"SELECT pg_terminate_backend(pid) {OTHERS}"
 
 
