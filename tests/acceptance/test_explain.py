@@ -64,6 +64,8 @@ async def test_queries_and_executions(serve: Serve, tmp_path: Path) -> None:
     assert calls[0]["explanation"]["indexes_missing"][0]["columns"] == ["tenant", "title"]
     code, out, err = await flux(client, "explain", "db:notes")
     assert (code, "db:select(notes)" in out, request_id in err) == (0, True, True)
+    code, _, err = await flux(client, "explain", "db:notes", "--payload", "{}")
+    assert (code, "A data route is a query and no function" in err) == (2, True), err
     code, _, err = await flux(client, "explain", "nothing")
     assert (code, "no execution of a function of that name" in err) == (4, True)
 
@@ -100,3 +102,9 @@ async def test_a_function_with_an_input_is_run_without_consequences(serve: Serve
 
     assert [row["email"] for row in await connection.fetch("SELECT email FROM users")] == ["bob@example.com"]
     assert await connection.fetchval("SELECT count(*) FROM flux.jobs") <= 1  # bob's
+
+
+async def test_a_rehearsal_needs_the_record(serve: Serve) -> None:
+    client = await serve(settings={"FLUX_RECORD_MODE": "off"})
+    code, out, err = await flux(client, "explain", "create_user", "--payload", "{}")
+    assert (code, out, "so a rehearsal could not be looked at" in err) == (5, "", True), err
