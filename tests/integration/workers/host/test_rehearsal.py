@@ -114,3 +114,17 @@ async def test_the_rehearsals_own_transaction_cannot_be_ended(
     assert await call("db.count", table="users") == 1
     await scope.close()
     assert await emails(connection) == []
+
+
+async def test_a_call_that_is_given_up_takes_nothing_with_it(call: Rehearsed, scope: Scope) -> None:
+    await call("db.insert", table="users", data={"email": "a"})
+    text = "UPDATE users SET plan = 'pro' FROM pg_sleep(60)"
+    slow = asyncio.create_task(call("db.sql", text=text, params=[]))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE users%' AND wait_event = 'PgSleep'"
+    async with asyncio.timeout(10):
+        while not await scope.services.pool.fetchval(waiting):
+            await asyncio.sleep(0.01)
+    slow.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+    assert await call("db.find", table="users", columns=["email", "plan"]) == [{"email": "a", "plan": "free"}]
