@@ -21,7 +21,7 @@ from ..config import Settings
 from ..data.policy.files import FOLDER
 from ..data.schema.introspect import read_fingerprint, read_schema
 from ..errors import LocalError
-from ..store import embedded, policies, protection
+from ..store import embedded, policies, protection, row_checks
 from ..store.mutations import install, weeks
 from ..store.pool import LOST_CONNECTION, Connection, Pool, borrowed
 from ..store.protection import Protection
@@ -128,6 +128,7 @@ class Tables:
         loaded = await policies.load(conn, schema)
         self._warn(f"The policy of {table} does not fit: {problem}" for table, problem in loaded.problems.items())
         made = await protection.apply(conn, schema, loaded.policies, sql_url=self._settings.database.sql_url)
+        self._warn(await row_checks.apply(conn, schema, loaded.policies))
         return made, len(loaded.policies.tables)
 
     async def _tell(self, conn: Connection, made: Protection, tables: int) -> None:

@@ -10,7 +10,8 @@ answer or an error depends on one. (Unique and foreign keys are the exception: P
 
 Where to look: `statement` (what parts share), `terms` (columns), `operators` and `conditions` (WHERE), `order` (ORDER
 BY and keyset), `fields` and `json_form` (answers), `select`, `distinct`, `aggregate`, `insert`, `upsert`, `change`
-(operations), `written` (what all writes have around them), `parameters` and `plan` (what comes out).
+(operations), `written` (what all writes have around them), `ahead` and `late` (checks that come before keys),
+`parameters` and `plan` (what comes out).
 """
 
 from __future__ import annotations
@@ -22,17 +23,18 @@ from flux.data.query.model import Aggregate, Count, Insert, Query, Select, Updat
 from flux.data.schema.model import Schema
 
 from .aggregate import plan_aggregate
+from .ahead import may_be_late
 from .change import plan_delete, plan_update
 from .insert import plan_insert
 from .plan import Applied, Plan
 from .select import plan_count, plan_select
 from .statement import Statement
-from .written import forbidden_row, is_refused
+from .written import forbidden_row, is_refused, told
 
 if TYPE_CHECKING:
     from flux.data.guard import Guard
 
-__all__ = ["Applied", "Plan", "compile", "forbidden_row", "is_refused"]
+__all__ = ["Applied", "Plan", "compile", "forbidden_row", "is_refused", "may_be_late", "told"]
 
 
 def compile(  # the contract's name; the builtin is not needed here

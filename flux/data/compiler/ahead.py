@@ -5,7 +5,7 @@ that, and their errors would tell of rows that the caller may not see, for a row
 check that can be told from the values alone is asked ahead, as Postgres' own row security does it.
 
 It cannot be told where a BEFORE trigger may change the row, or where the check looks at what only Postgres will know: a
-generated or computed column, or a default that is no constant. There the later check is the only one.
+generated or computed column, or a default that is no constant. Then it is left to `late`.
 """
 
 # ruff: noqa: S608  # the texts are put together here, from names of the schema and this package's own words
@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from flux.data.policy.model import Grant
+from flux.data.policy.model import Grant, TablePolicy
 from flux.data.query.model import (
     ALWAYS,
     Compare,
@@ -36,7 +36,7 @@ from flux.data.schema.model import Column, Table
 from .assigned import assigned, listed, unnested
 from .conditions import policy
 from .names import quoted
-from .statement import Statement, source
+from .statement import Late, Statement, source
 from .written import check_of, when
 
 # Defaults that are the same whenever they are asked for, as Postgres prints them: 7, true, 'x'::text, '{}'::integer[].
@@ -74,7 +74,13 @@ def update_ahead(statement: Statement, table: Table, query: Update, grant: Grant
     for what the grant covers.
     """
     check, slots = check_of(grant), dict(query.assignments)
-    if not _foreseeable(table, check) or (grant.check is None and slots.keys().isdisjoint(_columns(check, table))):
+    if check == ALWAYS:
+        return ""
+    if not _foreseeable(table, check):
+        # A row may move to another partition, which inserts it there.
+        statement.late = {"UPDATE": Late(check), "INSERT": Late(check)}
+        return ""
+    if grant.check is None and slots.keys().isdisjoint(_columns(check, table)):
         return ""
     given = _Given(slots, lambda name: _value(statement, table.columns[name], slots[name]))
     return policy(statement, table, "t", check, given)
@@ -82,7 +88,10 @@ def update_ahead(statement: Statement, table: Table, query: Update, grant: Grant
 
 def conflict_ahead(statement: Statement, table: Table, changed: Sequence[str], check: Condition) -> str:
     """The same for a row t that an upsert is about to change to values of EXCLUDED."""
+    if check == ALWAYS:
+        return ""
     if not _foreseeable(table, check):
+        statement.late["UPDATE"] = Late(check)
         return ""
     return policy(statement, table, "t", check, {name: f"EXCLUDED.{quoted(name)}" for name in changed})
 
@@ -91,11 +100,14 @@ def insert_ahead(statement: Statement, table: Table, query: Insert, check: Condi
     """A condition that is evaluated once, and ends the statement when a row may not be inserted; "" when it cannot be
     told. Rows of an upsert that are there already will not be inserted.
     """
-    if not _foreseeable(table, check):
+    if check == ALWAYS:
         return ""
     keys = query.conflict.columns if query.conflict else ()
-    rows = _slots(query, list(dict.fromkeys([*_columns(check, table), *keys])))
-    if any(slot is None and _default(table.columns[name]) is None for row in rows for name, slot in row.items()):
+    rows = _slots(query, list(dict.fromkeys([*_columns(check, table), *keys]))) if _foreseeable(table, check) else None
+    if rows is None or any(
+        slot is None and _default(table.columns[name]) is None for row in rows for name, slot in row.items()
+    ):
+        statement.late["INSERT"] = Late(check, keys)
         return ""
     given = _Given(rows[0], _maker(statement, table, query, rows))
     allowed = policy(statement, table, "v", check, given)
@@ -171,9 +183,24 @@ def _default(column: Column) -> str | None:
     return column.default if _CONSTANT.fullmatch(column.default) else None
 
 
+def may_be_late(table: Table, policy: TablePolicy) -> bool:
+    """Whether some write under the policy may need the trigger of `late`."""
+    checks = [check_of(grant) for (_, operation), grant in policy.grants.items() if operation in ("insert", "update")]
+    return any(check != ALWAYS and not _is_plain(table, check) for check in checks)
+
+
+def _is_plain(table: Table, check: Condition) -> bool:
+    """Whether the check can be told ahead of every write."""
+    return _foreseeable(table, check) and all(
+        _default(table.columns[name]) is not None for name in _columns(check, table)
+    )
+
+
 def _foreseeable(table: Table, check: Condition) -> bool:
-    """Whether the check looks at nothing but columns that will be as they are given."""
-    if check == ALWAYS or table.rewritten:
+    """Whether the check looks at nothing but columns that will be as they are given. What is behind a view, or on
+    another server, nobody knows.
+    """
+    if table.rewritten or table.kind not in ("table", "partitioned"):
         return False
     found = [table.columns.get(name) for name in _columns(check, table)]
     return all(column is not None and column.generated not in ("stored", "virtual") for column in found)

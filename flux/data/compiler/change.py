@@ -14,6 +14,7 @@ from flux.data.query.model import ALWAYS, Condition, Delete, Item, Update
 from .ahead import update_ahead
 from .assigned import assigned
 from .conditions import both, condition, granted
+from .late import asked_late
 from .names import quoted
 from .plan import Plan
 from .statement import Place, Statement, source
@@ -49,6 +50,7 @@ def plan_update(statement: Statement, query: Update, *, record: bool) -> Plan:
         one=False,
         record=record,
         check=unless(must) if must else "",
+        before=asked_late(statement, table),
     )
 
 

@@ -28,7 +28,19 @@ from flux.data.query.model import (
 from flux.data.schema.model import Relation, Table
 from flux.failure import HostError
 
-from .operators import FITTING_SETS, PATTERNS, PLAIN, REGULAR, SEARCHES, SQL, check_truth, each, misfit, operand_codec
+from .operators import (
+    FITTING_SETS,
+    PATTERNS,
+    PLAIN,
+    REGULAR,
+    SEARCHES,
+    SQL,
+    check_truth,
+    each,
+    misfit,
+    operand_codec,
+    operand_type,
+)
 from .statement import Place, Statement, joined, source
 from .terms import Term, comparable
 
@@ -106,6 +118,7 @@ def compare(place: Place, wanted: Compare, term: Term) -> str:
         return f"{comparable(term)} {SQL[operator]} {right}"
     left = f"{term.sql}::text" if term.codec.cast and operator in PATTERNS else comparable(term)
     encode, cast, _ = operand_codec(term, operator)
+    sql = operand_type(term, operator)
     statement = place.statement
     if operator in SEARCHES:
         text = _search(statement, left, wanted)
@@ -119,7 +132,7 @@ def compare(place: Place, wanted: Compare, term: Term) -> str:
         _gate(place, cast and low, cast and high)
         text = f"{left} BETWEEN {low} AND {high}"
     else:
-        right = statement.parameters.operand(operand, encode, term.name) + cast
+        right = statement.parameters.operand(operand, encode, term.name, sql) + cast
         if cast:
             _gate(place, right)
         elif operator in REGULAR:
@@ -138,7 +151,8 @@ def _listed(statement: Statement, left: str, term: Term, wanted: Compare) -> str
     operator, operand = wanted.operator, wanted.operand
     assert isinstance(operand, Slot | Literal | Auth)
     encode, _, casts = operand_codec(term, operator)
-    right = statement.parameters.operand(operand, each(encode), term.name) + casts
+    sql = operand_type(term, operator) + "[]"
+    right = statement.parameters.operand(operand, each(encode), term.name, sql) + casts
     if isinstance(operand, Slot):
         if casts:
             statement.gates.append(right)
@@ -154,7 +168,7 @@ def _listed(statement: Statement, left: str, term: Term, wanted: Compare) -> str
 def _search(statement: Statement, left: str, wanted: Compare) -> str:
     operand = wanted.operand
     assert isinstance(operand, Slot | Literal | Auth)
-    words = statement.parameters.operand(operand, _words, wanted.target.column)
+    words = statement.parameters.operand(operand, _words, wanted.target.column, "text")
     config = f"{statement.parameters.constant(wanted.config)}::text::regconfig, " if wanted.config else ""
     query = f"{SEARCHES[wanted.operator]}({config}{words}::text)"
     if isinstance(operand, Slot):

@@ -11,6 +11,7 @@ from flux.failure import HostError
 from .ahead import insert_ahead
 from .assigned import assigned, listed, unnested
 from .conditions import both
+from .late import asked_late
 from .names import quoted
 from .plan import Plan
 from .statement import Statement, source
@@ -35,7 +36,7 @@ def plan_insert(statement: Statement, query: Insert, *, record: bool) -> Plan:
     if query.conflict is not None:
         ending, guard, before = on_conflict(statement, place, reading, query.columns, query.conflict, check, guard)
         command += ending
-    before = both(before, insert_ahead(statement, table, query, check))
+    before = both(before, insert_ahead(statement, table, query, check), asked_late(statement, table))
     return finished(
         statement,
         place,

@@ -119,3 +119,13 @@ def operand_codec(term: Term, operator: Comparison) -> tuple[Convert, str, str]:
     if found.array:
         return found.encode, f"::text[]::{found.sql}", ""
     return found.encode, f"::text::{found.sql}", f"::text[]::{found.sql}[]"
+
+
+def operand_type(term: Term, operator: Comparison) -> str:
+    """The type that such an operand travels as, before those casts."""
+    found = term.codec
+    if operator in PATTERNS:
+        return "text"
+    if found.cast:
+        return "text[]" if found.array else "text"
+    return "jsonb" if found.sql == "json" else found.sql

@@ -42,7 +42,8 @@ class Parameters:
         self.sources.append((CONSTANT, value, str, ""))
         return f"${len(self.sources)}"
 
-    def operand(self, operand: Slot | Literal | Auth, encode: Convert, column: str) -> str:
+    def operand(self, operand: Slot | Literal | Auth, encode: Convert, column: str, sql: str) -> str:
+        """`sql`: the type that it travels as, which Postgres tells from what stands beside it."""
         if type(operand) is Slot:
             self.sources.append((SLOT, operand.index, encode, column))
             return f"${len(self.sources)}"

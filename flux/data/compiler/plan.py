@@ -31,7 +31,8 @@ class Applied(NamedTuple):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """`text` depends on the query, the schema, the policies and the role alone, so that it is found prepared. It
-    answers one column: each row's JSON text.
+    answers one column: each row's JSON text. `veiled`: when Postgres looks at keys it is not known yet whether the row
+    may be written.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Plan:
     writes: bool
     tables: tuple[str, ...]
     policies: tuple[Applied, ...] = ()
+    veiled: bool = False
 
     def parameters(self, values: Sequence[Any], caller: Caller, identity: str | None) -> list[Any]:
         """Raises 400 INVALID_VALUE naming the column."""

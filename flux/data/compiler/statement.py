@@ -8,7 +8,7 @@ author names what he likes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flux.data.policy.model import Grant, Operation, Policies
 from flux.data.query.model import ALWAYS, Condition, Target
@@ -78,10 +78,19 @@ class Place:
         return self.readable is None or self.readable.issuperset(columns)
 
 
+class Late(NamedTuple):
+    """A check that cannot be asked ahead. `keys`: it wants nothing of rows that are there already, by these columns."""
+
+    check: Condition
+    keys: tuple[str, ...] = ()
+
+
 class Statement:
     """One statement while it is written."""
 
-    __slots__ = ("aliases", "applied", "expanding", "gates", "guard", "parameters", "policies", "role", "schema")
+    __slots__ = (
+        *("aliases", "applied", "expanding", "gates", "guard", "late", "parameters", "policies", "role", "schema"),
+    )
 
     def __init__(self, schema: Schema, policies: Policies, role: str, guard: Guard) -> None:
         self.schema = schema
@@ -93,6 +102,8 @@ class Statement:
         # Expressions that fail for what the caller sent. Where rows are hidden they are evaluated before any row is
         # looked at, so that the failure cannot tell whether a row was there.
         self.gates: list[str] = []
+        # By event (INSERT, UPDATE), what a row must fulfil that is written by it: see `late`.
+        self.late: dict[str, Late] = {}
         # Tables whose policies are being written, outermost first.
         self.expanding: list[str] = []
         self.aliases = 0

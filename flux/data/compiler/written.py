@@ -30,6 +30,8 @@ from .statement import Place, Statement, forbidden_column
 IDENTITY_SETTING: Final = "flux.identity"
 
 REFUSED: Final = "flux: a policy refuses this row"
+# Errors that say which rows there are.
+_OF_KEYS: Final = frozenset(("UNIQUE_VIOLATION", "EXCLUSION_VIOLATION"))
 # No number, so the cast fails; `random` keeps the planner from finding that out ahead of time.
 _REFUSE: Final = f"CAST('{REFUSED}' || left(random()::text, 0) AS integer)"
 _ROW, _VISIBLE, _CHECKED = "row", "visible", "checked"
@@ -45,6 +47,19 @@ def forbidden_row(table: str = "") -> HostError:
     named = f' of table "{table}"' if table else ""
     return HostError(
         "FORBIDDEN_ROW", 403, f"A row{named} would be written that the policies do not allow; nothing was written.", {}
+    )
+
+
+def told(plan: Plan, error: HostError) -> HostError:
+    """What the caller may be told when the plan ended with this error."""
+    if not plan.veiled or (error.code not in _OF_KEYS and error.code != "FORBIDDEN_ROW"):
+        return error
+    return HostError(
+        "FORBIDDEN_ROW",
+        403,
+        "A row would be written that the policies do not allow, or that has a unique key of another one; nothing was "
+        "written. (Which of the two is told where Flux may make triggers on the table.)",
+        {},
     )
 
 
@@ -141,6 +156,7 @@ def finished(
         writes=True,
         tables=statement.tables(),
         policies=tuple(statement.applied),
+        veiled=bool(statement.late) and not place.table.checked,
     )
 
 

@@ -35,7 +35,8 @@ BEGIN
           AND coalesce(c.schema_name, class.relnamespace::regnamespace::text) = ANY (capture.schemas)
           AND coalesce(c.schema_name, '') <> 'flux'
           AND (t.tgname IS NULL OR t.tgname NOT LIKE '!flux\_mutation\_%')
-          -- Row-level security that follows from policies, which have versions of their own.
+          -- What follows from policies, which have versions of their own.
+          AND (t.tgname IS NULL OR t.tgname <> '~flux_check')
           AND (p.polname IS NULL OR p.polname NOT LIKE 'flux\_%')
           AND c.object_type <> 'sequence'
         GROUP BY c.command_tag, c.object_type, relation
@@ -64,7 +65,7 @@ BEGIN
         CROSS JOIN flux.capture
         LEFT JOIN flux.managed_tables m ON d.object_type = 'table' AND m.relation = d.objid AND m.dropped_at IS NULL
         WHERE d.original AND NOT d.is_temporary AND TG_TAG LIKE 'DROP %' AND d.schema_name = ANY (capture.schemas)
-          AND d.object_identity NOT LIKE '"!flux\_mutation\_%'
+          AND d.object_identity NOT LIKE '"!flux\_mutation\_%' AND d.object_identity NOT LIKE '"~flux\_check"%'
           AND NOT (d.object_type = 'policy' AND d.object_identity LIKE 'flux\_%')
            OR m.id IS NOT NULL
     LOOP

@@ -10,5 +10,5 @@ SELECT sum(
 FROM unnest(ARRAY[
     'pg_catalog.pg_class', 'pg_catalog.pg_attribute', 'pg_catalog.pg_attrdef', 'pg_catalog.pg_constraint',
     'pg_catalog.pg_index', 'pg_catalog.pg_inherits', 'pg_catalog.pg_type', 'pg_catalog.pg_enum', 'pg_catalog.pg_proc',
-    'pg_catalog.pg_description', 'pg_catalog.pg_namespace'
+    'pg_catalog.pg_description', 'pg_catalog.pg_namespace', 'pg_catalog.pg_trigger'
 ]::regclass[]) AS catalogue

@@ -105,6 +105,7 @@ class _Assembly:
         self._comments = {(oid, number): text for oid, number, text in sections["comments"]}
         self._estimates: dict[int, int] = dict(sections["estimates"])
         self._rewritten = {oid for (oid,) in sections["rewritten"]}
+        self._checked = {oid for (oid,) in sections["checked"]}
         self._keys = {oid: self._columns(oid, numbers) for oid, numbers in sections["keys"]}
         self._indexes = self._read_indexes()
         self._computed = self._read_computed()
@@ -129,6 +130,7 @@ class _Assembly:
             computed=self._computed.get(oid, {}),
             rows=max(self._estimates.get(oid, 0), 0),
             rewritten=oid in self._rewritten,
+            checked=oid in self._checked,
             comment=self._comments.get((oid, 0)),
         )
 

@@ -147,8 +147,13 @@ FROM (
         LEFT JOIN part ON part.member = own.tgrelid
         LEFT JOIN relation ON relation.oid = own.tgrelid
         WHERE NOT own.tgisinternal AND own.tgtype & 1 <> 0 AND own.tgtype & 66 <> 0
-            AND coalesce(part.relation, relation.oid) IS NOT NULL
+            AND own.tgname <> '~flux_check' AND coalesce(part.relation, relation.oid) IS NOT NULL
     ) AS triggers
+    UNION ALL
+    SELECT 'checked', json_agg(json_build_array(relation.oid::int8))
+    FROM relation
+    JOIN pg_catalog.pg_trigger AS own
+        ON own.tgrelid = relation.oid AND own.tgname = '~flux_check' AND own.tgenabled IN ('O', 'A')
     UNION ALL
     SELECT 'estimates', json_agg(json_build_array(relation::int8, estimate::int8))
     FROM (

@@ -97,7 +97,8 @@ class Computed:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
     """`key` names the primary key's columns, in their order; views and some tables have none. `rows` is an estimate.
-    `rewritten`: triggers of its own may change a row before it is written.
+    `rewritten`: triggers of its own may change a row before it is written. `checked`: after those fires Flux's own,
+    which asks what policies want of the row.
     """
 
     schema: str
@@ -111,6 +112,7 @@ class Table:
     computed: Mapping[str, Computed] = field(default_factory=dict)
     rows: int = 0
     rewritten: bool = False
+    checked: bool = False
     comment: str | None = None
 
     def column(self, name: str) -> Column:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from flux.data.compiler import told
 from flux.data.engine import Engine
 from flux.data.routes.resolve import resolve
 from flux.data.routes.response import sole
@@ -115,10 +116,12 @@ async def _run(scope: Scope, engine: Engine, transaction: Transaction | None, sp
     who = (scope if transaction is None else transaction).identity(span) if plan.writes else None
     parameters = plan.parameters(values, scope.caller, who)
 
-    if transaction is None:
-        return plan.answer(await single(scope, plan.text, parameters, read=not plan.writes))
-
     async def fetch(connection: Session) -> list[bytes]:
         return [str(row[0]).encode() for row in await connection.fetch(plan.text, *parameters)]
 
-    return plan.answer(await transaction.run(fetch))
+    try:
+        if transaction is None:
+            return plan.answer(await single(scope, plan.text, parameters, read=not plan.writes))
+        return plan.answer(await transaction.run(fetch))
+    except HostError as error:
+        raise told(plan, error) from error.__cause__

@@ -13,7 +13,7 @@ import pytest
 from flux import config
 from flux.config import Settings
 from flux.data.policy.rls.names import login_name
-from flux.data.schema.introspect import read_schema
+from flux.data.schema.introspect import FLUSH_FINGERPRINT, read_fingerprint, read_schema
 from flux.errors import ConfigError, LocalError
 from flux.master import tables
 from flux.master.tables import Tables
@@ -192,3 +192,77 @@ async def test_raw_sql_is_let_at_a_new_table_only_once_its_changes_are_recorded(
     assert await connection.fetchval(let_in) == 0
     await served.refresh(connection)
     assert await connection.fetchval(let_in) > 0
+
+
+CHECKED = """
+[member.select]
+where = "owner = $auth.uid"
+[member.insert]
+check = "owner = $auth.uid"
+"""
+STIRRED = """
+CREATE FUNCTION stir() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER stir BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION stir();
+"""
+
+
+async def test_checks_of_rows_follow_policies_and_triggers(
+    superuser: str, settings: Settings, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Flux' own trigger comes with the first need of it, without anybody's DDL being noted, and goes with the last."""
+
+    async def checked() -> bool:
+        return (await read_schema(connection)).table("notes").checked
+
+    await connection.execute(NOTES)
+    write(settings, CHECKED)
+    made = Tables(settings, superuser)
+    await made.prepare(connection)
+    assert not await checked()  # whether an owner is given can be told ahead
+    before = await read_fingerprint(connection)
+    await connection.execute(STIRRED)
+    await connection.execute(FLUSH_FINGERPRINT)
+    assert await read_fingerprint(connection) != before
+    for _ in range(2):
+        await made.refresh(connection)
+        assert await checked()
+    await policies.remove(connection, "notes", await read_schema(connection))
+    await made.refresh(connection)
+    assert not await checked()
+    noted = await connection.fetch("SELECT new ->> 'object' FROM flux.mutations WHERE operation = 'ddl'")
+    assert {row[0] for row in noted} == {"public.notes", "public.stir()", "stir on public.notes"}
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+async def test_a_table_that_no_check_may_be_made_on(
+    superuser: str, settings: Settings, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    theirs = await asyncpg.connect(superuser)
+    await theirs.execute(NOTES + ";" + STIRRED + "GRANT ALL ON notes TO flux; REVOKE TRIGGER ON notes FROM flux")
+    write(settings, CHECKED)
+    await Tables(settings).prepare(connection)
+    assert "may not make a trigger on notes" in "\n".join(caplog.messages)
+    assert not (await read_schema(connection)).table("notes").checked
+    await theirs.execute("DROP TABLE notes")
+    await theirs.close()
+
+
+async def test_a_check_waits_for_a_table_that_is_locked(
+    superuser: str, settings: Settings, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flux.store.row_checks.LOCK_TIMEOUT_MS", 50)
+    await connection.execute(NOTES)
+    write(settings, CHECKED)
+    made = Tables(settings, superuser)
+    await made.prepare(connection)
+    await connection.execute(STIRRED)
+    other = await asyncpg.connect(database_url)
+    held = other.transaction()
+    await held.start()
+    await other.execute("INSERT INTO notes (owner) VALUES ('x')")
+    with pytest.raises(asyncpg.LockNotAvailableError):
+        await made.refresh(connection)
+    await held.rollback()
+    await other.close()
+    await made.refresh(connection)
+    assert (await read_schema(connection)).table("notes").checked
