@@ -27,7 +27,7 @@ from flux.data.schema.model import Family
 from flux.data.types.codec import Codec, codec
 from flux.failure import HostError, invalid, nearest
 
-from .conditions import both, compare, condition, truth
+from .conditions import both, compare, condition, seen, truth
 from .fields import Field, json_object, known_name
 from .json_form import json_form
 from .order import Sorted, order_text
@@ -79,7 +79,7 @@ def plan_aggregate(statement: Statement, query: Aggregate) -> Plan:
     where = condition(place, query.where)
     having = _having(place, query.having, terms)
     order = [_sorted(order, terms) for order in query.order_by]
-    where = both(place.hidden, where, statement.gate())
+    where = seen(place, where, statement.gate())
     text = (
         f"SELECT {value} FROM {source(place.table, 't')}{' WHERE ' + where if where else ''}"
         f"{' GROUP BY ' + groups if groups else ''}{' HAVING ' + having if having else ''}{order_text(order)}"

@@ -13,7 +13,7 @@ from flux.data.query.model import ALWAYS, Condition, Delete, Item, Update
 
 from .ahead import update_ahead
 from .assigned import assigned
-from .conditions import both, condition, granted
+from .conditions import condition, hiding, seen
 from .late import asked_late
 from .names import quoted
 from .plan import Plan
@@ -76,13 +76,12 @@ def _touched(
     place: Place, grant: Grant, reading: Grant | None, wanted: Condition, returning: tuple[Item, ...] | None
 ) -> str:
     """The condition of the rows that may be touched; "" for all."""
-    statement, table = place.statement, place.table
-    hidden = granted(statement, table, "t", grant)
+    grants = [grant]
     if reading is not None and (wanted != ALWAYS or returning != ()) and reading.where != grant.where:
-        hidden = both(hidden, granted(statement, table, "t", reading))
-    place.hidden = hidden
+        grants.append(reading)
+    hiding(place, *grants)
     where = condition(place, wanted)
-    return both(hidden, where, statement.gate())
+    return seen(place, where, place.statement.gate())
 
 
 def _where(condition: str) -> str:

@@ -94,6 +94,47 @@ def policy(
     return text
 
 
+def hiding(place: Place, *grants: Grant) -> Place:
+    """The place, of which only the rows of all these grants are seen."""
+    place.hidden = both(*[granted(place.statement, place.table, place.alias, grant) for grant in grants])
+    place.cheap = len(grants) == 1 and _is_cheap(place.table, grants[0].where)
+    return place
+
+
+def _is_cheap(table: Table, where: Condition) -> bool:
+    """Whether no condition of a caller's costs less by the books of Postgres, where an operator counts 1 however long
+    it takes.
+    """
+    if not isinstance(where, Compare) or where.operator not in PLAIN or isinstance(where.operand, Target):
+        return False
+    column = table.columns.get(where.target.column)
+    return column is not None and not where.target.path and not column.codec.cast and column.codec.sql != "json"
+
+
+def behind_policy(place: Place, text: str, *terms: Term, regular: bool = False) -> str:
+    """The condition, kept from hidden rows where it could tell of them: by failing, by taking long.
+
+    A regular expression with references back can run into the time limit.
+    """
+    if not place.hidden:
+        return text
+    heavy = any(term.heavy for term in terms)
+    if regular or (heavy and not place.cheap) or any(term.risky or term.codec.sql == "json" for term in terms):
+        return f"CASE WHEN {place.hidden} THEN {text} ELSE false END"
+    place.first |= heavy
+    return text
+
+
+def seen(place: Place, *conditions: str) -> str:
+    """What rows must fulfil to be seen, and these conditions, which were written before.
+
+    Postgres evaluates the cheapest condition first, and of equal ones the first; but an equality, which indexes serve,
+    comes last. So where the policy has to come first it stands there twice, once as no equality. That spoils the
+    planner's figures less than to hide the conditions behind it one by one, and they keep their indexes.
+    """
+    return both(f"CASE WHEN {place.hidden} THEN true END" if place.first else "", place.hidden, *conditions)
+
+
 def both(*conditions: str) -> str:
     """All of them that are not ""; each holds no OR outside of parentheses."""
     return " AND ".join([text for text in conditions if text])
@@ -101,11 +142,7 @@ def both(*conditions: str) -> str:
 
 def _compare(place: Place, wanted: Compare) -> str:
     term = place.term(wanted.target)
-    text = compare(place, wanted, term)
-    # A regular expression with references back can run into the time limit: on a hidden row, that would tell of it.
-    if place.hidden and (term.risky or term.codec.sql == "json" or wanted.operator in REGULAR):
-        return f"CASE WHEN {place.hidden} THEN {text} ELSE false END"
-    return text
+    return behind_policy(place, compare(place, wanted, term), term, regular=wanted.operator in REGULAR)
 
 
 def compare(place: Place, wanted: Compare, term: Term) -> str:
@@ -185,9 +222,8 @@ def _words(value: object) -> str:
 def _is(place: Place, wanted: Is) -> str:
     term = place.term(wanted.target)
     text = truth(wanted, term)
-    if term.risky and place.hidden:
-        return f"CASE WHEN {place.hidden} THEN {text} ELSE false END"
-    return text
+    # Whether a column is NULL is known without looking at it.
+    return behind_policy(place, text, term) if term.risky or wanted.target.path else text
 
 
 def truth(wanted: Is, term: Term) -> str:
@@ -203,7 +239,7 @@ def _related(place: Place, wanted: Related) -> str:
     inner = condition(target, wanted.where)
     if wanted.quantifier == "every":
         inner = f"({inner}) IS NOT TRUE" if inner else "false"
-    where = both(joined(relation, place.alias, target.alias, place.given), target.hidden, inner)
+    where = both(joined(relation, place.alias, target.alias, place.given), seen(target, inner))
     negation = "" if wanted.quantifier == "some" else "NOT "
     return f"{negation}EXISTS (SELECT 1 FROM {source(target.table, target.alias)} WHERE {where})"
 
@@ -222,10 +258,10 @@ def related_place(place: Place, relation: Relation) -> Place | None:
         if grant is None:
             return None
         statement.apply(table, "select", grant)
-        return Place(statement, table, alias, None, trusted=True, hidden=granted(statement, table, alias, grant))
+        return hiding(Place(statement, table, alias, None, trusted=True), grant)
     place.check_readable(relation.columns)
     grant = statement.grant(table, "select")
     statement.apply(table, "select", grant)
-    target = Place(statement, table, alias, grant.readable, hidden=granted(statement, table, alias, grant))
+    target = hiding(Place(statement, table, alias, grant.readable), grant)
     target.check_readable(relation.target_columns)
     return target

@@ -9,7 +9,7 @@ from flux.data.query.model import Order, Select, Slot, Target
 from flux.data.query.targets import written
 from flux.failure import HostError
 
-from .conditions import both
+from .conditions import behind_policy, both
 from .operators import operand_codec
 from .statement import Place
 from .terms import Term, comparable
@@ -65,10 +65,7 @@ def order_text(entries: Sequence[Sorted]) -> str:
 
 
 def behind(place: Place, entries: Sequence[Sorted], after: Sequence[tuple[str, Slot]]) -> str:
-    """The rows that come behind the one whose values are given. Raises 400 INVALID_ARGUMENT naming what is missing.
-
-    Whether a value is null is not known yet, so the text has to hold for both; columns that cannot be NULL spare it.
-    """
+    """The rows that come behind the one whose values are given. Raises 400 INVALID_ARGUMENT naming what is missing."""
     if not after:
         return ""
     slots = dict(after)
@@ -81,6 +78,11 @@ def behind(place: Place, entries: Sequence[Sorted], after: Sequence[tuple[str, S
             {"table": place.table.name, "columns": names},
         )
     values = [_value(place, entry, slots[name]) for entry, name in zip(entries, names, strict=True)]
+    return behind_policy(place, _behind(entries, values), *[entry.term for entry in entries])
+
+
+def _behind(entries: Sequence[Sorted], values: Sequence[str]) -> str:
+    """Whether a value is null is not known yet, so the text has to hold for both, unless no column can be."""
     plain = all(not entry.term.nullable for entry in entries)
     directions = {entry.order.descending for entry in entries}
     if plain and len(directions) == 1:

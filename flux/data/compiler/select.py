@@ -16,7 +16,7 @@ from flux.data.schema.model import Table
 from flux.data.types.from_json import integer
 from flux.failure import invalid
 
-from .conditions import both, condition, granted, related_place
+from .conditions import both, condition, hiding, related_place, seen
 from .distinct import distinct_on, distinct_rows
 from .fields import Field, all_columns, field, json_object, known_name, readable_items
 from .names import quoted
@@ -50,7 +50,7 @@ def plan_select(statement: Statement, query: Select) -> Plan:
 
 def plan_count(statement: Statement, query: Count) -> Plan:
     place = readable_place(statement, statement.schema.table(query.table))
-    where = both(place.hidden, condition(place, query.where), statement.gate())
+    where = seen(place, condition(place, query.where), statement.gate())
     return Plan(
         text=f"SELECT count(*) AS n FROM {source(place.table, 't')}{' WHERE ' + where if where else ''}",
         sources=tuple(statement.parameters.sources),
@@ -65,7 +65,7 @@ def readable_place(statement: Statement, table: Table, alias: str = "t") -> Plac
     """The rows and columns of a table that the role may read. Raises 403 FORBIDDEN_TABLE."""
     grant = statement.grant(table, "select")
     statement.apply(table, "select", grant)
-    return Place(statement, table, alias, grant.readable, hidden=granted(statement, table, alias, grant))
+    return hiding(Place(statement, table, alias, grant.readable), grant)
 
 
 def rows(place: Place, query: Select, order: Sequence[Sorted], relation: str = "") -> str:
@@ -74,13 +74,8 @@ def rows(place: Place, query: Select, order: Sequence[Sorted], relation: str = "
     At the top level this is written last, when all that may fail is known to the statement.
     """
     statement = place.statement
-    where = both(
-        relation,
-        place.hidden,
-        condition(place, query.where),
-        behind(place, order, query.after),
-        "" if relation else statement.gate(),
-    )
+    conditions = condition(place, query.where), behind(place, order, query.after)
+    where = both(relation, seen(place, *conditions), "" if relation else statement.gate())
     return (
         f"{source(place.table, place.alias)}{' WHERE ' + where if where else ''}{order_text(order)}"
         f"{limits(statement, query.limit, query.offset, one=query.one)}"

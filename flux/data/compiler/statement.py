@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """`readable` None: all columns. `hidden`: the SQL of the row condition of its policy, "" when there is none.
-    `ready`: the row is that of a subquery, which has computed columns as columns. `given`: expressions that stand for
-    columns of it, which are about to be written.
+    """`readable` None: all columns. `hidden`: the SQL of the row condition of its policy, "" for none. `cheap`: that is
+    one comparison; `first`: it must come before all others. `ready`: the row is that of a subquery, which has computed
+    columns as columns. `given`: expressions that stand for columns of it, which are about to be written.
     """
 
-    __slots__ = ("alias", "given", "hidden", "readable", "ready", "row", "statement", "table", "trusted")
+    __slots__ = (
+        *("alias", "cheap", "first", "given", "hidden", "readable", "ready", "row", "statement", "table", "trusted"),
+    )
 
     def __init__(
         self,
@@ -40,7 +42,6 @@ class Place:
         readable: frozenset[str] | None,
         *,
         trusted: bool = False,
-        hidden: str = "",
         given: Mapping[str, str] | None = None,
     ) -> None:
         self.statement = statement
@@ -48,7 +49,8 @@ class Place:
         self.alias = alias
         self.readable = readable
         self.trusted = trusted
-        self.hidden = hidden
+        self.hidden = ""
+        self.cheap = self.first = False
         self.ready = False
         self.given = given
         self.row = row(table, alias)

@@ -15,13 +15,18 @@ from .parameters import Parameters
 # Tables of a database times the aliases that they get; a schema that is read again brings new tables.
 MAX_ROWS: Final = 8192
 
+# Enumerations, which are "other", are not.
+_HEAVY: Final[frozenset[Family]] = frozenset(("text", "bytes", "json", "array", "fts", "other"))
+
 _TEXT = codec("text", sql="text")
 _JSON = codec("json", sql="json")
 _JSONB = codec("jsonb", sql="jsonb")
 
 
 class Term(NamedTuple):
-    """An expression and what it is. `risky`: it may fail for what a row holds, so hidden rows must not reach it."""
+    """An expression and what it is. `risky`: it may fail for what a row holds, so hidden rows must not reach it.
+    `heavy`: its values are of any size, and take their time; no index knows them.
+    """
 
     sql: str
     codec: Codec
@@ -30,6 +35,7 @@ class Term(NamedTuple):
     name: str
     nullable: bool = True
     risky: bool = False
+    heavy: bool = False
 
 
 class Row:
@@ -61,7 +67,7 @@ def column_term(row: Row, alias: str, name: str) -> Term | None:
     found = row.table.columns.get(name)
     if found is None:
         return None
-    made = row.terms[name] = _column(alias, found)
+    made = row.terms[name] = _column(alias, found, row.table)
     return made
 
 
@@ -78,13 +84,13 @@ def term(table: Table, alias: str, target: Target, parameters: Parameters, *, re
         called = f"{alias}.{quoted(computed.name)}" if ready else call(computed, alias)
         whole = Term(called, computed.codec, computed.family, computed.type, computed.name, risky=True)
     else:
-        whole = _column(alias, found)
+        whole = _column(alias, found, table)
     return _inside(whole, target, parameters) if target.path else whole
 
 
 def given_term(table: Table, sql: str, target: Target, parameters: Parameters) -> Term:
     """A column, or a place in it, whose value is not the row's but that of the expression `sql`."""
-    whole = _column("", table.columns[target.column])._replace(sql=sql)
+    whole = _column("", table.columns[target.column], table)._replace(sql=sql)
     return _inside(whole, target, parameters) if target.path else whole
 
 
@@ -93,11 +99,14 @@ def call(computed: Computed, alias: str) -> str:
     return f"{quoted(computed.schema)}.{quoted(computed.function)}({alias}.*)"
 
 
-def _column(alias: str, column: Column) -> Term:
+def _column(alias: str, column: Column, table: Table) -> Term:
     sql = f"{alias}.{quoted(column.name)}"
     if column.domain and column.enum and not column.codec.array:
         sql += f"::{column.codec.sql}"  # operators of enumerations are not found for domains over them
-    return Term(sql, column.codec, column.family, column.type, column.name, column.nullable)
+    heavy = (
+        column.family in _HEAVY and not column.enum and not any(column.name in index.columns for index in table.indexes)
+    )
+    return Term(sql, column.codec, column.family, column.type, column.name, column.nullable, heavy=heavy)
 
 
 def _inside(whole: Term, target: Target, parameters: Parameters) -> Term:
@@ -117,9 +126,9 @@ def _inside(whole: Term, target: Target, parameters: Parameters) -> Term:
     # What json (not jsonb) holds may be no text and no jsonb: \u0000, numbers without bounds.
     risky = whole.risky or whole.codec.sql == "json"
     if target.as_text:
-        return Term(f"({sql})", _TEXT, "text", "text", whole.name, risky=risky)
+        return Term(f"({sql})", _TEXT, "text", "text", whole.name, risky=risky, heavy=True)
     inner = _JSON if whole.codec.sql == "json" else _JSONB
-    return Term(f"({sql})", inner, "json", inner.sql, whole.name, risky=risky)
+    return Term(f"({sql})", inner, "json", inner.sql, whole.name, risky=risky, heavy=True)
 
 
 def comparable(found: Term) -> str:

@@ -7,6 +7,7 @@ hidden rows and hidden columns only, and queries that are made to fail; everythi
 from __future__ import annotations
 
 import itertools
+import re
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flux.data import engine as engines
 from flux.data.policy.model import Caller, Grant, Operation, Policies, TablePolicy
 from flux.data.query.model import Auth, Compare, Condition, Some, Target
 from flux.data.schema.introspect import read_schema
@@ -45,17 +47,17 @@ CREATE TABLE codes (
 INSERT INTO codes (id, tenant, code) VALUES (1, 'mine', 'a'), (2, 'other', 'b'), (3, 'mine', 'c');
 """
 OWN = Compare(Target("tenant"), "eq", Auth(("tenant",)))
-READABLE = frozenset(("id", "tenant", "code", "parent_id"))
+READABLE = frozenset(("id", "tenant", "code", "parent_id", "share"))
 
 
-def owned(own: Condition) -> Policies:
+def owned(own: Condition, table: str = "codes", readable: frozenset[str] | None = READABLE) -> Policies:
     grants: dict[tuple[str, Operation], Grant] = {
-        ("*", "select"): Grant(readable=READABLE, where=own),
-        ("*", "insert"): Grant(readable=READABLE, check=own),
-        ("*", "update"): Grant(readable=READABLE, where=own, check=own),
-        ("*", "delete"): Grant(readable=READABLE, where=own),
+        ("*", "select"): Grant(readable=readable, where=own),
+        ("*", "insert"): Grant(readable=readable, check=own),
+        ("*", "update"): Grant(readable=readable, where=own, check=own),
+        ("*", "delete"): Grant(readable=readable, where=own),
     }
-    return Policies(tables={"codes": TablePolicy(table="codes", grants=grants)}, version="1")
+    return Policies(tables={table: TablePolicy(table=table, grants=grants)}, version="1")
 
 
 POLICIES = owned(OWN)
@@ -182,3 +184,49 @@ async def test_the_regular_expression_above_would_be_noticed(connection: Connect
 async def ask_again(connection: Connection, document: dict[str, Any], policies: Policies = POLICIES) -> Answer:
     engine = Engine(Binary(connection), await read_schema(connection), policies)
     return await engine.ask({"table": "codes", **document}, CALLER)
+
+
+FAILING = """
+CREATE FUNCTION share(codes) RETURNS integer LANGUAGE plpgsql STABLE COST 0.1
+AS $$ BEGIN RETURN 100 / ($1.id - 2); END $$;
+"""
+
+
+@pytest.mark.parametrize("policies", [POLICIES, COSTLY], ids=["cheap", "dear"])
+async def test_pages_by_a_computed_column_do_not_fail_for_a_hidden_row(
+    connection: Connection, policies: Policies
+) -> None:
+    await ask(connection, {"columns": ["id"]})
+    await connection.execute(FAILING)
+    page = {"columns": ["id"], "order_by": "share", "after": {"share": -200, "id": 0}}
+    assert (await ask_again(connection, page, policies)).value == [{"id": 1}, {"id": 3}]
+
+
+@pytest.mark.parametrize("condition", ["where", "or", "count", "keyset", "related", "update", "delete"])
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_postgres_evaluates_a_cheap_policy_first(connection: Connection, condition: str, mode: str) -> None:
+    """What the compiler relies on where it lets a caller's condition on large values stand beside the policy."""
+    await ask(connection, {"columns": ["id"]})
+    await connection.execute(
+        "CREATE TABLE notes "
+        "(id integer PRIMARY KEY, tenant text, body text, tags text[], note_id integer REFERENCES notes)"
+    )
+    engine = engines.Engine(await read_schema(connection), owned(OWN, "notes", None))
+    heavy = {"body": {"like": "%x%", "neq": "z"}, "tags": {"contains": ["y"]}, "note_id": {"gt": 1}}
+    documents: dict[str, dict[str, Any]] = {
+        "where": {"where": heavy},
+        "or": {"where": {"or": [{"body": "x"}, heavy]}},
+        "count": {"operation": "count", "where": heavy},
+        "keyset": {"order_by": "body", "after": {"body": "x", "id": 1}},
+        "related": {"where": {"notes": {"some": heavy}}},
+        "update": {"operation": "update", "data": {"body": "x"}, "where": heavy},
+        "delete": {"operation": "delete", "where": heavy},
+    }
+    plan, values = engine.plan({"table": "notes", **documents[condition]}, CALLER.role)
+    await connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
+    parameters = plan.parameters(values, CALLER, None)
+    lines = [row[0].strip() for row in await connection.fetch(f"EXPLAIN {plan.text}", *parameters)]
+    filters = [line for line in lines if line.startswith("Filter:") and ("body" in line or "tags" in line)]
+    assert filters
+    for line in filters:
+        assert re.match(r"Filter: \((CASE WHEN )?\(\w*\.?tenant = ", line.replace("t1.", "")), line

@@ -161,7 +161,8 @@ def test_policies_stand_beside_the_callers_conditions() -> None:
     plan = planned(query, policies)
     assert plan.text == (
         f'{SELECT} WHERE t."org" = $1 AND (t."age" = $2 OR (EXISTS (SELECT 1 FROM "public"."posts" AS t1 '
-        'WHERE t1."author_id" = t."id" AND t1."state" = $3 AND t1."title" = $4))) LIMIT 100'
+        'WHERE t1."author_id" = t."id" AND CASE WHEN t1."state" = $3 THEN true END AND t1."state" = $3 '
+        'AND t1."title" = $4))) LIMIT 100'
     )
     assert plan.parameters([1, "x"], Caller(tenant="acme"), None) == ["acme", 1, "public", "x"]
     assert [(each.table, each.operation) for each in plan.policies] == [("users", "select"), ("posts", "select")]
