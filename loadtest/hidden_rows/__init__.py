@@ -1,0 +1,1 @@
+"""How well the time of a query tells that a row exists which the caller may not see."""
