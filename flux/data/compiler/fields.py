@@ -24,7 +24,7 @@ MAX_OBJECTS = 4096
 
 
 class Field(NamedTuple):
-    """`name`: the alias if it is a name of the schema's, else None. `value`: the expression of its JSON text."""
+    """`name`: the alias if it is a name of the schema's, else None. `value`: the expression of its JSON."""
 
     alias: str
     name: str | None
@@ -62,7 +62,7 @@ def field(place: Place, item: Item) -> Field:
 
 
 def _json(place: Place, term: Term, target: Target) -> str:
-    """The JSON text of a term; that of columns is kept."""
+    """The JSON of a term; that of columns is kept."""
     if target.path or target.column not in place.row.terms:
         return json_form(term.sql, term.codec)
     found = place.row.json.get(target.column)
@@ -80,7 +80,7 @@ def json_object(fields: Sequence[Field], parameters: Parameters) -> str:
             pieces.append(parameters.constant(separator + key(alias)) + "::text")
         else:
             pieces.append(_label(separator, name))
-        pieces.append(value)
+        pieces.append(value + "::text")
         separator = ","
     pieces.append("'}'" if fields else "'{}'")
     return " || ".join(pieces)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -88,9 +87,8 @@ _CODECS: dict[str, tuple[Convert, Convert | None]] = {
     "timestamptz": (from_json.timestamptz, to_json.instant),
     "timestamp": (from_json.timestamp, to_json.instant),
     "date": (from_json.day, to_json.day),
-    # Not left to orjson: 3.13.0 writes 00:00:00.010000 as 00:00:00.10000.
-    "time": (from_json.time_of_day, time.isoformat),
-    "timetz": (from_json.time_of_day, time.isoformat),
+    "time": (from_json.time_of_day, to_json.time_of_day),
+    "timetz": (from_json.time_of_day, to_json.time_of_day),
     "bytea": (from_json.octets, to_json.octets),
     **dict.fromkeys(JSON_TYPES, (from_json.json, None)),
     **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext", "enum", *TEXT_TYPES), (from_json.string, None)),

@@ -57,14 +57,27 @@ def single(value: float) -> float | str:
 
 
 def instant(value: datetime) -> datetime | str:
-    if 1 < value.year < 9999:
-        return value
+    if 1 < value.year < 9999 and (value.microsecond % 10 or not value.microsecond):
+        return value  # as it is for orjson, which always writes six digits of a fraction
     naive = value.replace(tzinfo=None)
-    return INFINITY if naive == datetime.max else MINUS_INFINITY if naive == datetime.min else value
+    if naive in (datetime.max, datetime.min):
+        return INFINITY if naive == datetime.max else MINUS_INFINITY
+    return _shortened(naive) + ("Z" if value.tzinfo else "")
 
 
 def day(value: date) -> date | str:
     return INFINITY if value == date.max else MINUS_INFINITY if value == date.min else value
+
+
+def time_of_day(value: time) -> str:
+    """Not left to orjson: 3.13.0 writes 00:00:00.010000 as 00:00:00.10000."""
+    naive = value.replace(tzinfo=None)
+    return _shortened(naive) + value.isoformat().removeprefix(naive.isoformat())
+
+
+def _shortened(value: datetime | time) -> str:
+    """As Postgres writes it: the fraction without zeros at its end."""
+    return value.isoformat().rstrip("0") if value.microsecond else value.isoformat()
 
 
 def octets(value: bytes) -> str:
@@ -103,7 +116,7 @@ def _other(value: Any) -> Any:
     if isinstance(value, bytes):
         return octets(value)
     if isinstance(value, time):
-        return value.isoformat()
+        return time_of_day(value)
     return str(value)
 
 

@@ -142,6 +142,27 @@ async def test_every_type(database: Database) -> None:
         assert many["everything"][0][name] == top[name], (kind, name)
 
 
+async def test_instants_that_python_does_not_have(database: Database) -> None:
+    """Whatever the session is set to, Postgres must understand what it has written."""
+    await database.define("CREATE TABLE instants (id serial PRIMARY KEY, at timestamptz, wall timestamp)")
+    await database.connection.execute("SET timezone = 'Asia/Kolkata'; SET datestyle = 'SQL, DMY'")
+    for at, wall, shown in (
+        ("infinity", "infinity", "infinity"),
+        ("-infinity", "-infinity", "-infinity"),
+        ("294276-12-31 23:59:59.999999+00", "294276-12-31 23:59:59.999999", "294276-12-31T23:59:59.999999"),
+        ("10000-01-01 00:00:00+00", "10000-01-01 00:00:00", "10000-01-01T00:00:00"),
+        ("0001-01-01 00:00:00+00", "0001-01-01 00:00:00", "0001-01-01T00:00:00"),
+        ("0001-12-31 23:59:59.25+00 BC", "0001-12-31 23:59:59.25 BC", "0001-12-31T23:59:59.25 BC"),
+        ("4713-11-24 00:00:00+00 BC", "4713-11-24 00:00:00 BC", "4713-11-24T00:00:00 BC"),
+    ):
+        written = "INSERT INTO instants (at, wall) VALUES ($1::text::timestamptz, $2::text::timestamp) RETURNING id"
+        number = await database.connection.fetchval(written, at, wall)
+        found = await database.ask({"table": "instants", "where": {"id": number}, "one": True})
+        assert found == {"id": number, "at": shown + "Z" if shown[-1].isdigit() else shown, "wall": shown}
+        read = "SELECT ($1::text || $2)::timestamptz = at FROM instants WHERE id = $3"
+        assert await database.connection.fetchval(read, found["at"], "+00" if "BC" in shown else "", number)
+
+
 async def test_json_stays_as_it_is(database: Database) -> None:
     await database.define("""
         CREATE TABLE parents (id integer PRIMARY KEY);

@@ -94,12 +94,12 @@ def json_of(name: str, alias: str = "t") -> str:
     """What stands for the value of a column in a row's JSON text: of a bigint, else of a text."""
     sql = f'{alias}."{name}"'
     if name != "id":
-        return f"coalesce(to_json({sql})::text, 'null')"
+        return f"coalesce(to_json({sql}), 'null')"
     return (
         f"coalesce(CASE WHEN {sql} BETWEEN -9007199254740991 AND 9007199254740991 THEN {sql}::text "
-        f"ELSE '\"' || {sql}::text || '\"' END, 'null')"
+        f"WHEN {sql} IS NOT NULL THEN concat('\"', {sql}, '\"') END, 'null')"
     )
 
 
 # The JSON text of a row of which only the key is asked for.
-KEY = f"""'{{"id":' || {json_of("id")} || '}}'"""
+KEY = f"""'{{"id":' || {json_of("id")}::text || '}}'"""

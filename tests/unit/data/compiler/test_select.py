@@ -23,7 +23,7 @@ def users(**query: Any) -> Plan:
 
 def test_by_key_is_the_plainest_sql() -> None:
     plan = planned({"table": "users", "columns": ["id", "email"], "where": {"id": 7}, "one": True})
-    value = f"""'{{"id":' || {json_of("id")} || ',"email":' || {json_of("email")} || '}}'"""
+    value = f"""'{{"id":' || {json_of("id")}::text || ',"email":' || {json_of("email")}::text || '}}'"""
     assert plan.text == f'SELECT {value} FROM "public"."users" AS t WHERE t."id" = $1 LIMIT 1'
     assert plan.parameters([7], Caller(), None) == [7]
     assert (plan.shape, plan.writes, plan.tables) == ("row", False, ("users",))
@@ -107,14 +107,14 @@ def test_pages(query: dict[str, Any], expected: str) -> None:
 
 def test_related_rows() -> None:
     fields = {"id": True, "posts": {"columns": ["id", "title"], "order_by": {"id": "desc"}, "limit": 3}}
-    inner = f"""'{{"id":' || {json_of("id", "t1")} || ',"title":' || {json_of("title", "t1")} || '}}'"""
+    inner = f"""'{{"id":' || {json_of("id", "t1")}::text || ',"title":' || {json_of("title", "t1")}::text || '}}'"""
     posts = (
         f"(SELECT concat('[', string_agg({inner}, ','), ']') "
         'FROM (SELECT t1.* FROM "public"."posts" AS t1 WHERE t1."author_id" = t."id" '
         'ORDER BY t1."id" DESC LIMIT $1) AS t1)'
     )
     assert planned({"table": "users", "select": fields}).text == (
-        f"""SELECT '{{"id":' || {json_of("id")} || ',"posts":' || coalesce({posts}, 'null') || '}}' """
+        f"""SELECT '{{"id":' || {json_of("id")}::text || ',"posts":' || coalesce({posts}, 'null')::text || '}}' """
         'FROM "public"."users" AS t LIMIT 100'
     )
 
@@ -123,11 +123,11 @@ def test_a_related_row_and_aliases() -> None:
     """A foreign alias never gets into the text: it is a parameter."""
     plan = planned({"table": "posts", "select": {"mine": "title", "author": {"select": {"x'y": "email"}}}})
     author = (
-        f"(SELECT $1::text || {json_of('email', 't1')} || '}}' "
+        f"(SELECT $1::text || {json_of('email', 't1')}::text || '}}' "
         'FROM "public"."users" AS t1 WHERE t1."id" = t."author_id" LIMIT 1)'
     )
     assert plan.text == (
-        f"""SELECT $2::text || {json_of("title")} || ',"author":' || coalesce({author}, 'null') || '}}' """
+        f"""SELECT $2::text || {json_of("title")}::text || ',"author":' || coalesce({author}, 'null')::text || '}}' """
         'FROM "public"."posts" AS t LIMIT 100'
     )
     assert plan.parameters([], Caller(), None) == ['{"x\'y":', '{"mine":']
@@ -146,7 +146,7 @@ def test_count_and_aggregate() -> None:
         "where": {"org": {"neq": "x"}},
     }
     head, _, tail = planned(document).text.partition(" FROM ")
-    assert head.startswith(f"""SELECT '{{"org":' || {json_of("org")} || $2::text || """)
+    assert head.startswith(f"""SELECT '{{"org":' || {json_of("org")}::text || $2::text || """)
     assert tail == (
         '"public"."users" AS t WHERE t."org" <> $4 GROUP BY t."org", (t."settings" ->> $1::text) '
         'HAVING count(*) > $5 ORDER BY max(t."age") DESC LIMIT 100'

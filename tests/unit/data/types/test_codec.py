@@ -114,9 +114,32 @@ def test_date(value: date) -> None:
         assert there_and_back("date", value.isoformat()) == value.isoformat()
 
 
-@given(st.times())
+OFFSETS = st.builds(lambda minutes: timezone(timedelta(minutes=minutes)), st.integers(-15 * 60, 15 * 60))
+
+
+@given(st.times() | st.times(timezones=OFFSETS))
 def test_time(value: time) -> None:
-    assert there_and_back("time", value.isoformat()) == value.isoformat()
+    shown = there_and_back("timetz" if value.tzinfo else "time", value.isoformat())
+    assert time.fromisoformat(shown) == value
+    assert time.fromisoformat(shown).utcoffset() == value.utcoffset()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "shown"),
+    [
+        ("timestamptz", "2026-11-22T10:25:00.500000+00:00", "2026-11-22T10:25:00.5Z"),
+        ("timestamptz", "2026-11-22T10:25:00.000010Z", "2026-11-22T10:25:00.00001Z"),
+        ("timestamptz", "2026-11-22T10:25:00.000Z", "2026-11-22T10:25:00Z"),
+        ("timestamp", "2026-11-22T10:25:00.120000", "2026-11-22T10:25:00.12"),
+        ("timestamp", "2026-11-22T00:00:00", "2026-11-22T00:00:00"),
+        ("time", "10:25:00.010000", "10:25:00.01"),
+        ("time", "10:20:00", "10:20:00"),
+        ("timetz", "10:25:00.500000-03:30", "10:25:00.5-03:30"),
+        ("timetz", "10:20:00+02:00", "10:20:00+02:00"),
+    ],
+)
+def test_a_fraction_is_as_short_as_it_can_be(kind: str, given: str, shown: str) -> None:
+    assert there_and_back(kind, given) == shown
 
 
 JSON = st.recursive(
