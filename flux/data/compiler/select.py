@@ -33,7 +33,7 @@ def plan_select(statement: Statement, query: Select) -> Plan:
     if query.distinct == ("*",):
         text = distinct_rows(place, query, rows)
     else:
-        value = all_columns(place) if query.fields is None else _object(place, query, [])
+        value = all_columns(place, one=query.one) if query.fields is None else _object(place, query, [], one=query.one)
         order, distinct = sorting(place, query), ""
         if query.distinct:
             order, distinct = distinct_on(place, query.distinct, order)
@@ -117,7 +117,7 @@ def _nested(place: Place, nested: Nested) -> str:
     return f"(SELECT concat('[', string_agg({value}, ','), ']') FROM (SELECT {inner} FROM {found}) AS {target.alias})"
 
 
-def _object(place: Place, query: Select, computed: list[str]) -> str:
+def _object(place: Place, query: Select, computed: list[str], *, one: bool = False) -> str:
     """The JSON object of one row. What it needs beside the columns of a subquery's rows goes into `computed`."""
     fields: list[Field] = []
     for entry in readable_items(place) if query.fields is None else query.fields:
@@ -129,4 +129,4 @@ def _object(place: Place, query: Select, computed: list[str]) -> str:
         extra = place.table.computed.get(entry.target.column) if place.ready else None
         if extra is not None:
             computed.append(f"{call(extra, place.alias)} AS {quoted(extra.name)}")
-    return json_object(fields, place.statement.parameters)
+    return json_object(fields, place.statement.parameters, one=one)

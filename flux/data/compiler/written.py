@@ -103,11 +103,12 @@ def _unwritable(table: Table, name: str, why: str) -> HostError:
     )
 
 
-def answer(place: Place, grant: Grant | None, returning: tuple[Item, ...] | None) -> str:
+def answer(place: Place, grant: Grant | None, returning: tuple[Item, ...] | None, *, one: bool) -> str:
     """A row written, as JSON; "" when there is nothing of it for the caller. Raises 403 FORBIDDEN_COLUMN."""
     if returning is not None:
-        return json_object([field(place, item) for item in returning], place.statement.parameters) if returning else ""
-    return all_columns(place) if grant is not None else ""
+        fields = [field(place, item) for item in returning]
+        return json_object(fields, place.statement.parameters, one=one) if fields else ""
+    return all_columns(place, one=one) if grant is not None else ""
 
 
 def finished(
@@ -131,7 +132,7 @@ def finished(
     visible = ""
     if fresh and grant is not None and grant.where != ALWAYS:
         visible = policy(statement, place.table, "t", grant.where)
-    value = answer(place, grant, returning)
+    value = answer(place, grant, returning, one=one)
     listed = f"{value or 1} AS {_ROW}"
     if check:
         listed += f", {check} AS {_CHECKED}"

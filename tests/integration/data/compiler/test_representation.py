@@ -163,6 +163,15 @@ async def test_instants_that_python_does_not_have(database: Database) -> None:
         assert await database.connection.fetchval(read, found["at"], "+00" if "BC" in shown else "", number)
 
 
+async def test_tables_with_more_columns_than_a_function_has_arguments(database: Database) -> None:
+    columns = ", ".join(f"c{number} integer DEFAULT {number}" for number in range(260))
+    await database.define(f"CREATE TABLE wide (id integer PRIMARY KEY, {columns})")
+    row = {"id": 1, **{f"c{number}": number for number in range(260)}}
+    assert await database.ask({"table": "wide", "operation": "insert", "data": {"id": 1}}) == row
+    assert await database.ask({"table": "wide", "one": True}) == row
+    assert await database.ask({"table": "wide"}) == [row]
+
+
 async def test_json_stays_as_it_is(database: Database) -> None:
     await database.define("""
         CREATE TABLE parents (id integer PRIMARY KEY);

@@ -101,5 +101,6 @@ def json_of(name: str, alias: str = "t") -> str:
     )
 
 
-# The JSON text of a row of which only the key is asked for.
+# The JSON text of a row of which only the key is asked for: of one among others, and of the only one.
 KEY = f"""'{{"id":' || {json_of("id")}::text || '}}'"""
+ONLY_KEY = f"""concat('{{"id":', {json_of("id")}, '}}')"""

@@ -23,7 +23,7 @@ def users(**query: Any) -> Plan:
 
 def test_by_key_is_the_plainest_sql() -> None:
     plan = planned({"table": "users", "columns": ["id", "email"], "where": {"id": 7}, "one": True})
-    value = f"""'{{"id":' || {json_of("id")}::text || ',"email":' || {json_of("email")}::text || '}}'"""
+    value = f"""concat('{{"id":', {json_of("id")}, ',"email":', {json_of("email")}, '}}')"""
     assert plan.text == f'SELECT {value} FROM "public"."users" AS t WHERE t."id" = $1 LIMIT 1'
     assert plan.parameters([7], Caller(), None) == [7]
     assert (plan.shape, plan.writes, plan.tables) == ("row", False, ("users",))
