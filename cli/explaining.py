@@ -123,6 +123,6 @@ def _shape(asked: dict[str, Any]) -> Any:
     from flux.data.query import read
 
     try:
-        return read(asked["query"]).key, tuple(name for name, _ in asked.get("filters", ()))
+        return read(asked["query"])[0], tuple(name for name, _ in asked.get("filters", ()))
     except (HostError, KeyError, TypeError, ValueError):
         return repr(asked)

@@ -7,7 +7,7 @@ policies, makes another engine.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from flux.data.compiler import Plan, compile
 from flux.data.guard import Gate, Guard, gate
@@ -19,11 +19,8 @@ from flux.data.schema.model import Schema
 MAX_PLANS = 2000
 
 
-class Planned(NamedTuple):
-    """`values` are those of the document, at the slots that the plan's parameters name."""
-
-    plan: Plan
-    values: list[Any]
+# A plan and the values of the document, at the slots that the plan's parameters name.
+Planned: TypeAlias = tuple[Plan, list[Any]]
 
 
 class Engine:
@@ -38,7 +35,7 @@ class Engine:
         self.policies = policies
         self.guard = guard or Guard()
         self._record = record
-        self._plans: dict[tuple[Hashable, str], tuple[Plan, Gate]] = {}
+        self._plans: dict[tuple[Hashable, str], tuple[Plan, Gate | None]] = {}
 
     def plan(self, document: Any, role: str) -> Planned:
         """Raises HostError: 400 for what is wrong with the query, 403 for what the role may not."""
@@ -51,8 +48,9 @@ class Engine:
             plan = compile(query, self.schema, self.policies, role, guard=self.guard, record=self._record)
             if len(self._plans) >= MAX_PLANS:
                 self._plans.clear()
-            self._plans[key, role] = plan, limits
+            self._plans[key, role] = plan, limits if limits.varies else None
         else:
-            plan, limits = found
-            limits.check(values)  # how many rows are asked for is a value
-        return Planned(plan, values)
+            plan, varying = found
+            if varying is not None:
+                varying.check(values)  # how many rows are asked for is a value
+        return plan, values

@@ -54,9 +54,12 @@ class _Level:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gate:
-    """What remains to be checked of a query of known shape. `fixed`: its score without rows."""
+    """What remains to be checked of a query of known shape. `fixed`: its score without rows. `varies`: whether queries
+    of this shape may differ in what is checked; else one that has passed speaks for all.
+    """
 
     guard: Guard
+    varies: bool
     fixed: int
     rows_given: int
     lists: tuple[Slot, ...]
@@ -126,6 +129,7 @@ def gate(query: Query, guard: Guard = USUAL, schema: Schema | None = None) -> Ga
     inserted = query if isinstance(query, Insert) else None
     return Gate(
         guard=guard,
+        varies=bool(inserted and inserted.lists) or (level is not None and _varies(level)),
         fixed=fixed,
         rows_given=len(inserted.rows or ()) if inserted else 0,
         lists=inserted.lists if inserted else (),
@@ -158,6 +162,10 @@ def _level(select: Select, place: str, single: bool, schema: Schema | None, tabl
             target, many = _target(schema, table, field.relation)
             inner.append(_level(field.select, f"{place}select.{field.alias}.", not many, schema, target))
     return _Level(place=place, limit=select.limit, offset=select.offset, single=single, inner=tuple(inner))
+
+
+def _varies(level: _Level) -> bool:
+    return level.limit is not None or level.offset is not None or any(_varies(below) for below in level.inner)
 
 
 def _target(schema: Schema | None, table: str | None, relation: str) -> tuple[str | None, bool]:

@@ -61,7 +61,7 @@ def test_parse_and_compile(benchmark: BenchmarkFixture) -> None:
 
 def test_same_shape_again(benchmark: BenchmarkFixture) -> None:
     plan = compile(parse(QUERY)[0], SCHEMA, POLICIES, ROLE, guard=GUARD)
-    assert benchmark(lambda: plan.parameters(read(QUERY).values, CALLER, None))
+    assert benchmark(lambda: plan.parameters(read(QUERY)[1], CALLER, None))
 
 
 def test_insert(benchmark: BenchmarkFixture) -> None:

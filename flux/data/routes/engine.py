@@ -49,7 +49,7 @@ class RouteEngine(Engine):
     def plan(self, document: Any, role: str) -> Planned:
         """Raises what Engine does, and 403 FORBIDDEN_TABLE for a table without a policy."""
         if self._route.policies:
-            key = read(document).key
+            key, _ = read(document)
             if key not in self._passed:
                 self._check(parse(document)[0])
                 if len(self._passed) >= MAX_PLANS:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
-from flux.data.engine import Engine, Planned
+from flux.data.compiler import Plan
+from flux.data.engine import Engine
 from flux.data.explain import described
 from flux.data.explain.access import accesses
 from flux.data.explain.missing import missing
@@ -49,8 +50,7 @@ async def explain(call: Call) -> ApiResponse:
         if asked.function is not None and asked.function.data is not None:
             engine = RouteEngine(engine, asked.function.data)
         document = _document(asked, schema)
-        planned = engine.plan(document, asked.caller.role)
-        plan, values = planned
+        plan, values = engine.plan(document, asked.caller.role)
         parameters = plan.parameters(values, asked.caller, _NO_IDENTITY if plan.writes else None)
         analyze = asked.analyze and not plan.writes
         node = await store.explain(conn, plan.text, parameters, analyze=analyze)
@@ -70,7 +70,7 @@ async def explain(call: Call) -> ApiResponse:
             guard={"score": score(query, values, guard, schema), "limits": asdict(guard)},
             plan={"cost": node.cost, "rows": node.rows, "ms": node.ms, "root": node.to_json()},
             indexes_missing=cast(list[MissingIndex], [asdict(each) for each in indexes]),
-            warnings=_warnings(asked, planned, schema, loaded.tables),
+            warnings=_warnings(asked, plan, schema, loaded.tables),
         )
     )
 
@@ -85,15 +85,15 @@ def _document(asked: _Asked, schema: Schema) -> dict[str, Any]:
     return {**asked.query, "where": {name: {"eq": value} for name, value in key.items()}}
 
 
-def _warnings(asked: _Asked, planned: Planned, schema: Schema, restricted: Mapping[str, Any]) -> list[str]:
+def _warnings(asked: _Asked, plan: Plan, schema: Schema, restricted: Mapping[str, Any]) -> list[str]:
     found = [
         f"Table {name} has no policy: every caller may do everything with it."
-        for name in planned.plan.tables
+        for name in plan.tables
         if name not in restricted
     ]
-    if asked.analyze and planned.plan.writes:
+    if asked.analyze and plan.writes:
         found.append("A query that writes is planned only, not carried out; so nothing was measured.")
-    if unknown := [name for name in planned.plan.tables if schema.table(name).rows <= 0]:
+    if unknown := [name for name in plan.tables if schema.table(name).rows <= 0]:
         found.append(
             f"Postgres has no figures of {', '.join(unknown)} (empty, or never analyzed): the plan may be another one "
             "after ANALYZE."

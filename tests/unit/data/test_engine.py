@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,17 +21,17 @@ def by_id(id: Any, **more: Any) -> dict[str, Any]:
 
 def test_a_shape_is_compiled_once() -> None:
     engine = Engine(SCHEMA)
-    first, second = engine.plan(by_id(1), "anon"), engine.plan(by_id("2"), "anon")
-    assert first.plan is second.plan
-    assert (first.values, second.values) == ([1], ["2"])
-    assert engine.plan(by_id(None), "anon").plan is not first.plan
+    (first, values), (second, others) = engine.plan(by_id(1), "anon"), engine.plan(by_id("2"), "anon")
+    assert first is second
+    assert (values, others) == ([1], ["2"])
+    assert engine.plan(by_id(None), "anon")[0] is not first
 
 
 def test_a_role_has_its_own_plan() -> None:
     grants = {("member", "select"): Grant(readable=frozenset(("id",)))}
     policies = Policies(tables={"users": TablePolicy(table="users", grants=grants)})  # type: ignore[arg-type]
     engine = Engine(SCHEMA, policies)
-    assert engine.plan(by_id(1), "member").plan.text.count('"email"') == 0
+    assert engine.plan(by_id(1), "member")[0].text.count('"email"') == 0
     with pytest.raises(HostError) as caught:
         engine.plan(by_id(1), "anon")
     assert (caught.value.code, caught.value.status) == ("FORBIDDEN_TABLE", 403)
@@ -41,6 +42,32 @@ def test_how_many_rows_is_asked_every_time() -> None:
     engine.plan({"table": "users", "limit": 10}, "anon")
     with pytest.raises(HostError) as caught:
         engine.plan({"table": "users", "limit": 11}, "anon")
+    assert caught.value.code == "TOO_MANY_ROWS"
+
+
+@pytest.mark.parametrize(
+    ("query", "most"),
+    [
+        (lambda rows: {"select": {"posts": {"limit": rows}}}, 10),
+        (lambda rows: {"select": {"posts": {"select": {"author": {"offset": rows}}}}}, 2**31),
+        (lambda rows: {"operation": "aggregate", "aggregates": {"n": "count"}, "group_by": ["org"], "limit": rows}, 10),
+    ],
+)
+def test_how_many_rows_is_asked_every_time_at_every_level(query: Callable[[int], dict[str, Any]], most: int) -> None:
+    engine = Engine(SCHEMA, guard=Guard(rows=10))
+    plan, _ = engine.plan({"table": "users", **query(1)}, "anon")
+    assert engine.plan({"table": "users", **query(most)}, "anon")[0] is plan
+    with pytest.raises(HostError):
+        engine.plan({"table": "users", **query(most + 1)}, "anon")
+
+
+def test_how_many_rows_are_inserted_is_asked_every_time() -> None:
+    engine = Engine(SCHEMA, guard=Guard(rows=10))
+    insert = {"table": "users", "operation": "insert"}
+    plan, _ = engine.plan({**insert, "data": [{"email": "a"}] * 10}, "anon")
+    assert engine.plan({**insert, "data": [{"email": "a"}] * 9}, "anon")[0] is plan
+    with pytest.raises(HostError) as caught:
+        engine.plan({**insert, "data": [{"email": "a"}] * 11}, "anon")
     assert caught.value.code == "TOO_MANY_ROWS"
 
 

@@ -18,7 +18,7 @@ Values come in one order here and in `parser`: fields, data, where, having, limi
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from flux.data.query.format import DEFAULT_OPERATION, MAX_NESTING, MAX_SHAPE, NESTED, OPERATION
 from flux.data.query.parser import parse
@@ -30,16 +30,12 @@ from .unusual import COUNT, Unusual, flag
 
 Walk = Callable[[dict[str, Any], list[str], list[Any]], None]
 
-_KEYS: Final = {name: frozenset(operation.allowed) for name, operation in OPERATION.items()}
 _CONFLICT_KEYS: Final = frozenset(("columns", "update"))
 _NESTED_KEYS: Final = frozenset(NESTED.allowed)
 
 
-class Read(NamedTuple):
-    """A named tuple, as one is made per call: it costs a third of a frozen dataclass."""
-
-    key: Hashable
-    values: list[Any]
+# A shape's key and the values. Plain, as one is made per call: to give its parts names would cost more than to join it.
+Read: TypeAlias = tuple[Hashable, list[Any]]
 
 
 def read(document: Any) -> Read:
@@ -48,27 +44,24 @@ def read(document: Any) -> Read:
     Raises 400 INVALID_QUERY, QUERY_TOO_DEEP, QUERY_TOO_LARGE; but a wrong query may also get a key, which no query that
     can be parsed has.
     """
-    parts: list[str] = []
     values: list[Any] = []
     try:
         if type(document) is not dict:
             raise Unusual
-        operation = document.get("operation")
+        operation, table = document.get("operation"), document.get("table")
         if operation is None:
             operation = DEFAULT_OPERATION
-        elif type(operation) is not str or operation not in _WALKS:
+        if type(operation) is not str or type(table) is not str or operation not in _WALKS:
             raise Unusual
-        table = document.get("table")
-        if type(table) is not str or not _KEYS[operation].issuperset(document):
+        keys, walk = _WALKS[operation]
+        if not keys.issuperset(document):
             raise Unusual
-        parts.append(operation)
-        parts.append(table)
-        _WALKS[operation](document, parts, values)
+        parts = [operation, table]
+        walk(document, parts, values)
         key = _joined(parts)
     except Unusual:
-        query, values = parse(document)
-        return Read(query, values)
-    return Read(key, values)
+        return parse(document)
+    return key, values
 
 
 def _joined(parts: list[str]) -> str:
@@ -169,14 +162,17 @@ def _delete(document: dict[str, Any], parts: list[str], values: list[Any]) -> No
     returning(document.get("returning"), parts)
 
 
-_WALKS: Final[dict[str, Walk]] = {
-    "select": _select,
-    "count": _count_query,
-    "aggregate": _aggregate,
-    "insert": _insert,
-    "upsert": _upsert,
-    "update": _update,
-    "delete": _delete,
+_WALKS: Final[dict[str, tuple[frozenset[str], Walk]]] = {
+    name: (frozenset(OPERATION[name].allowed), walk)
+    for name, walk in (
+        ("select", _select),
+        ("count", _count_query),
+        ("aggregate", _aggregate),
+        ("insert", _insert),
+        ("upsert", _upsert),
+        ("update", _update),
+        ("delete", _delete),
+    )
 }
 
 

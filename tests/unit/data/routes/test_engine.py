@@ -47,7 +47,7 @@ def test_a_policy_may_ask_for_tables_without_one() -> None:
     none = Related("posts", "none", parse({"table": "posts", "where": {}})[0].where)  # type: ignore[union-attr]  # a select's
     policies = protected(users={"select": Grant(where=none)})
     engine = RouteEngine(Engine(SCHEMA, policies), USERS)
-    assert "NOT EXISTS" in engine.plan({"table": "users"}, ROLE).plan.text
+    assert "NOT EXISTS" in engine.plan({"table": "users"}, ROLE)[0].text
 
 
 def test_only_the_routes_columns_can_be_named() -> None:
@@ -63,7 +63,7 @@ def test_only_the_routes_columns_can_be_named() -> None:
         {"operation": "update", "where": {"id": 1}, "data": {"email": "x"}, "returning": ["org"]},
     ):
         assert refusal(SHORT, POLICIES, query) == "FORBIDDEN_COLUMN", query
-    plan = RouteEngine(Engine(SCHEMA, POLICIES), SHORT).plan({"table": "users"}, ROLE).plan
+    plan = RouteEngine(Engine(SCHEMA, POLICIES), SHORT).plan({"table": "users"}, ROLE)[0]
     assert '"email"' in plan.text
     assert '"org"' not in plan.text
     RouteEngine(Engine(SCHEMA, POLICIES), SHORT).plan(
@@ -94,8 +94,8 @@ def test_an_engine_lasts_as_long_as_what_it_is_made_of() -> None:
     assert engines.of(base, SHORT) is not first
     assert engines.of(Engine(SCHEMA, POLICIES), USERS) is not first
     assert (
-        first.plan({"table": "users", "where": {"id": 1}}, ROLE).plan
-        is first.plan({"table": "users", "where": {"id": 2}}, ROLE).plan
+        first.plan({"table": "users", "where": {"id": 1}}, ROLE)[0]
+        is first.plan({"table": "users", "where": {"id": 2}}, ROLE)[0]
     )
 
 
