@@ -29,15 +29,18 @@ def integer(bits: int, *, signed: bool = True) -> Encode:
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
 
     def encode(value: Any) -> int:
-        if (isinstance(value, str) and _DIGITS.fullmatch(value)) or (isinstance(value, float) and value.is_integer()):
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError("expected a whole number")
-        if not low <= value <= high:
+        found = value if type(value) is int else _whole(value)
+        if not low <= found <= high:
             raise ValueError(f"expected a whole number from {low} to {high}")
-        return value
+        return found
 
     return encode
+
+
+def _whole(value: Any) -> int:
+    if (isinstance(value, str) and _DIGITS.fullmatch(value)) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    raise ValueError("expected a whole number")
 
 
 def real(value: Any) -> float:
