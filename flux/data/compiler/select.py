@@ -9,7 +9,6 @@ the answer alone, and an index on the foreign key serves each. All rows arrive a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from flux.data.query.model import Count, Nested, Select, Slot
 from flux.data.schema.model import Table
@@ -68,8 +67,9 @@ def readable_place(statement: Statement, table: Table, alias: str = "t") -> Plac
     return hiding(Place(statement, table, alias, grant.readable), grant)
 
 
-def rows(place: Place, query: Select, order: Sequence[Sorted], relation: str = "") -> str:
-    """What follows FROM: the table's rows that are asked for, in their order. `relation`: those of one parent.
+def rows(place: Place, query: Select, order: Sequence[Sorted], relation: str = "", *, one: bool = False) -> str:
+    """What follows FROM: the table's rows that are asked for, in their order. `relation`: those of one parent; `one`:
+    as there is no more than one.
 
     At the top level this is written last, when all that may fail is known to the statement.
     """
@@ -78,7 +78,7 @@ def rows(place: Place, query: Select, order: Sequence[Sorted], relation: str = "
     where = both(relation, seen(place, *conditions), "" if relation else statement.gate())
     return (
         f"{source(place.table, place.alias)}{' WHERE ' + where if where else ''}{order_text(order)}"
-        f"{limits(statement, query.limit, query.offset, one=query.one)}"
+        f"{limits(statement, query.limit, query.offset, one=one or query.one)}"
     )
 
 
@@ -105,8 +105,7 @@ def _nested(place: Place, nested: Nested) -> str:
     on = joined(relation, place.alias, target.alias)
     order = sorting(target, query)
     if not relation.many:
-        query = query if query.limit is not None else replace(query, one=True)
-        found = rows(target, query, order, on)
+        found = rows(target, query, order, on, one=query.limit is None)
         return f"(SELECT {_object(target, query, [])} FROM {found})"
     computed: list[str] = []
     target.ready = True
