@@ -75,7 +75,7 @@ def plan_aggregate(statement: Statement, query: Aggregate) -> Plan:
     fields = [
         Field(alias, known_name(place.table, alias), json_form(term.sql, term.codec)) for alias, term in terms.items()
     ]
-    value = json_object(fields, statement.parameters)
+    value = json_object(fields, statement.parameters, one=not query.group_by)
     where = condition(place, query.where)
     having = _having(place, query.having, terms)
     order = [_sorted(order, terms) for order in query.order_by]
