@@ -32,11 +32,11 @@ BY_ID: dict[str, Any] = {"table": "users", "where": {"id": 42}, "one": True}
 
 
 def test_read_nested(benchmark: BenchmarkFixture) -> None:
-    assert benchmark(read, NESTED).values == [True, 5, "acme", 18, "pro", "%@acme.com", 20]
+    assert benchmark(read, NESTED)[1] == [True, 5, "acme", 18, "pro", "%@acme.com", 20]
 
 
 def test_read_by_id(benchmark: BenchmarkFixture) -> None:
-    assert benchmark(read, BY_ID).values == [42]
+    assert benchmark(read, BY_ID)[1] == [42]
 
 
 def test_parse_nested(benchmark: BenchmarkFixture) -> None:

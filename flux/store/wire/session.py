@@ -16,6 +16,9 @@ asyncpg makes the connection (TLS, passwords, settings are its trade) and then h
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -29,6 +32,7 @@ from .messages import Reply
 MAX_PREPARED = 1000
 # A server that does not take what is still to be sent to it does not hold up who closes the connection.
 FAREWELL_S = 2.0
+LAST_WORDS = 65536  # octets
 
 
 class NotExecuted(asyncpg.PostgresConnectionError):
@@ -61,6 +65,7 @@ class Session(asyncio.Protocol):
         self.since = 0.0  # loop time at which the server took up what it works on
         self.backend = connection.get_server_pid()
         self.ended: asyncio.Future[None] = loop.create_future()
+        self._spare = _spare(self._transport)
 
     @property
     def depth(self) -> int:
@@ -127,6 +132,7 @@ class Session(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        self._hear_last_words()
         self._connection.terminate()
         if self.when_idle is not None:
             self.when_idle()
@@ -143,6 +149,18 @@ class Session(asyncio.Protocol):
                 entry.future.set_exception(_error(farewell))
             else:
                 entry.future.set_exception(asyncpg.ConnectionDoesNotExistError("the connection was closed"))
+
+    def _hear_last_words(self) -> None:
+        """When writing finds a connection closed, the transport reads no more: its farewell would be lost, and what was
+        written in vain would look as if it might have been carried out.
+        """
+        if self._spare is None:
+            return
+        with self._spare, contextlib.suppress(OSError, messages.ProtocolViolation):
+            while self._reader.farewell is None and (data := self._spare.recv(LAST_WORDS, socket.MSG_DONTWAIT)):
+                for reply in self._reader.feed(data):
+                    self._settle(self._outstanding.popleft(), reply)
+        self._spare = None
 
     def _settle(self, entry: _Outstanding, reply: Reply) -> None:
         if entry.naming:
@@ -168,6 +186,14 @@ class Session(asyncio.Protocol):
 
 # The statement's plan, or its name, is no longer good on this connection: prepare it anew the next time.
 _FORGOTTEN = frozenset(("0A000", "26000"))
+
+
+def _spare(transport: asyncio.Transport) -> socket.socket | None:
+    """The transport's socket once more, which outlives it. None where what comes out of it is encrypted."""
+    if transport.get_extra_info("ssl_object") is not None:
+        return None
+    own = transport.get_extra_info("socket")
+    return socket.socket(own.family, own.type, own.proto, fileno=os.dup(own.fileno()))
 
 
 def _error(fields: dict[str, str]) -> asyncpg.PostgresError:

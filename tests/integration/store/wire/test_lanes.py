@@ -160,6 +160,18 @@ async def test_a_write_is_never_done_twice(make: Make, connection: Connection) -
     assert failed <= 15 * 2 * 2  # at most the one that was running on each connection, when it was cut or reopened
 
 
+async def test_what_was_written_to_a_closed_connection_was_not_executed(
+    session: Session, connection: Connection
+) -> None:
+    """The farewell has come, and nobody has read it when the next statements are sent."""
+    session._transport.pause_reading()
+    await connection.execute(f"SELECT pg_terminate_backend(pid, 10000) {OTHERS}")
+    answers = [session.submit("SELECT 1", []) for _ in range(3)]
+    first, *others = await asyncio.gather(*answers, return_exceptions=True)
+    assert isinstance(first, asyncpg.AdminShutdownError)
+    assert [type(other) for other in others] == [NotExecuted, NotExecuted]
+
+
 async def test_nobody_is_put_behind_a_slow_statement(make: Make, connection: Connection) -> None:
     await connection.execute("CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
     lanes = make(2)
