@@ -34,7 +34,7 @@ from flux.data.query.model import (
 from flux.data.schema.model import Column, Table
 
 from .assigned import assigned, listed, unnested
-from .conditions import policy
+from .conditions import both, granted, policy
 from .names import quoted
 from .statement import Late, Statement, source
 from .written import check_of, when
@@ -96,9 +96,9 @@ def conflict_ahead(statement: Statement, table: Table, changed: Sequence[str], c
     return policy(statement, table, "t", check, {name: f"EXCLUDED.{quoted(name)}" for name in changed})
 
 
-def insert_ahead(statement: Statement, table: Table, query: Insert, check: Condition) -> str:
+def insert_ahead(statement: Statement, table: Table, query: Insert, check: Condition, reading: Grant | None) -> str:
     """A condition that is evaluated once, and ends the statement when a row may not be inserted; "" when it cannot be
-    told. Rows of an upsert that are there already will not be inserted.
+    told. Rows of an upsert that are there already, as far as `reading` shows them, will not be inserted.
     """
     if check == ALWAYS:
         return ""
@@ -107,16 +107,22 @@ def insert_ahead(statement: Statement, table: Table, query: Insert, check: Condi
     if rows is None or any(
         slot is None and _default(table.columns[name]) is None for row in rows for name, slot in row.items()
     ):
-        statement.late["INSERT"] = Late(check, keys)
+        statement.late["INSERT"] = Late(check, keys, reading if keys else None)
         return ""
     given = _Given(rows[0], _maker(statement, table, query, rows))
     allowed = policy(statement, table, "v", check, given)
-    if keys:
-        alias = statement.alias()
-        same = " AND ".join([f"{alias}.{quoted(name)} = {given[name]}" for name in keys])
-        allowed = f"({allowed}) OR EXISTS (SELECT 1 FROM {source(table, alias)} WHERE {same})"
+    if keys and reading is not None:
+        allowed = f"({allowed}) OR {is_there(statement, table, {name: given[name] for name in keys}, reading)}"
     rows_from = _source(statement, table, query, rows, list(given.made))
     return f"(SELECT bool_and({when(allowed)}){rows_from})" if rows_from else f"(SELECT {when(allowed)})"
+
+
+def is_there(statement: Statement, table: Table, key: Mapping[str, str], reading: Grant) -> str:
+    """Whether a row with these values is there and seen. A hidden one must make no difference to what is refused."""
+    alias = statement.alias()
+    same = [f"{alias}.{quoted(name)} = {value}" for name, value in key.items()]
+    where = both(*same, granted(statement, table, alias, reading))
+    return f"EXISTS (SELECT 1 FROM {source(table, alias)} WHERE {where})"
 
 
 def _slots(query: Insert, names: Sequence[str]) -> list[dict[str, Slot | None]]:

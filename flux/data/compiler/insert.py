@@ -36,7 +36,7 @@ def plan_insert(statement: Statement, query: Insert, *, record: bool) -> Plan:
     if query.conflict is not None:
         ending, guard, before = on_conflict(statement, place, reading, query.columns, query.conflict, check, guard)
         command += ending
-    before = both(before, insert_ahead(statement, table, query, check), asked_late(statement, table))
+    before = both(before, insert_ahead(statement, table, query, check, reading), asked_late(statement, table))
     return finished(
         statement,
         place,

@@ -20,10 +20,11 @@ from flux.data.query.model import Auth, Literal, Slot
 from flux.data.schema.model import Column, Table
 from flux.data.types.codec import Convert
 
+from .ahead import is_there
 from .conditions import policy
 from .names import quoted
 from .parameters import Parameters
-from .statement import Late, Statement, source
+from .statement import Late, Statement
 from .written import unless
 
 SETTING: Final = "flux.check"
@@ -67,10 +68,9 @@ def asked_late(statement: Statement, table: Table) -> str:
 def _text(statement: Statement, table: Table, late: Late) -> str:
     """What fails for a row $1 that may not be written."""
     allowed = policy(statement, table, "t", late.check)
-    if late.keys:  # of an upsert: rows that are there already will not be inserted
-        alias = statement.alias()
-        same = " AND ".join([f"{alias}.{quoted(name)} = t.{quoted(name)}" for name in late.keys])
-        allowed = f"({allowed}) OR EXISTS (SELECT 1 FROM {source(table, alias)} WHERE {same})"
+    if late.reading is not None:
+        row = {name: f"t.{quoted(name)}" for name in late.keys}
+        allowed = f"({allowed}) OR {is_there(statement, table, row, late.reading)}"
     # As one of the table's own rows, which computed columns are functions of.
     return f"SELECT {unless(allowed)} FROM unnest(ARRAY[{_row(table)}]) AS t"
 

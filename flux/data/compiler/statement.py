@@ -81,10 +81,13 @@ class Place:
 
 
 class Late(NamedTuple):
-    """A check that cannot be asked ahead. `keys`: it wants nothing of rows that are there already, by these columns."""
+    """A check that cannot be asked ahead. `keys`: it wants nothing of rows that are there already by these columns, if
+    the grant shows them.
+    """
 
     check: Condition
     keys: tuple[str, ...] = ()
+    reading: Grant | None = None
 
 
 class Statement:

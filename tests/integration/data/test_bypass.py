@@ -104,6 +104,16 @@ async def test_a_key_that_is_taken_is_not_told_to_whoever_may_not_write_it(
     assert (answer.code, answer.details) == ("FORBIDDEN_ROW", {})
 
 
+@pytest.mark.parametrize("number", [2, 9], ids=["hidden", "absent"])
+async def test_a_row_that_is_there_is_not_told_to_whoever_may_not_write_it(connection: Connection, number: int) -> None:
+    """Where an upsert leaves rows alone that are there, a hidden one is as if it were not."""
+    leave = {"operation": "upsert", "on_conflict": {"columns": ["id"], "update": "nothing"}}
+    answer = await ask(connection, {**leave, "data": {"id": number, "tenant": "other", "code": "x"}})
+    assert (answer.code, answer.details) == ("FORBIDDEN_ROW", {})
+    answer = await ask_again(connection, {**leave, "data": {"id": 1, "tenant": "other", "code": "x"}})
+    assert answer.code == ""  # of his own, nothing is written
+
+
 HIDDEN: dict[str, dict[str, Any]] = {
     "columns": {"columns": ["id", "secret"]},
     "alias": {"select": {"id": "secret"}},

@@ -147,6 +147,15 @@ async def test_without_the_trigger_refusals_and_keys_are_told_alike(connection: 
         assert done.code == "", way
 
 
+@pytest.mark.parametrize("late", [late for late in LATE if "upsert of a new one" in ways_of(late)])
+async def test_a_row_that_is_there_is_told_to_whoever_sees_it_only(connection: Connection, late: str) -> None:
+    engine = await engine_of(connection, late, checked=True)
+    leave = {"table": "codes", "operation": "upsert", "on_conflict": {"columns": ["id"], "update": "nothing"}}
+    for number, code in ((2, "FORBIDDEN_ROW"), (9, "FORBIDDEN_ROW"), (1, "")):
+        row = {"id": number, "owner": "other/9", "code": "x"}
+        assert (await engine.ask({**leave, "data": row}, CALLER, undo=True)).code == code, number
+
+
 VIEW = "CREATE VIEW shown AS SELECT * FROM codes; "
 
 
