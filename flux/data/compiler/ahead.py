@@ -192,10 +192,10 @@ def _default(column: Column) -> str | None:
 def may_be_late(table: Table, policy: TablePolicy) -> bool:
     """Whether some write under the policy may need the trigger of `late`."""
     checks = [check_of(grant) for (_, operation), grant in policy.grants.items() if operation in ("insert", "update")]
-    return any(check != ALWAYS and not _is_plain(table, check) for check in checks)
+    return any(check != ALWAYS and not is_plain(table, check) for check in checks)
 
 
-def _is_plain(table: Table, check: Condition) -> bool:
+def is_plain(table: Table, check: Condition) -> bool:
     """Whether the check can be told ahead of every write."""
     return _foreseeable(table, check) and all(
         _default(table.columns[name]) is not None for name in _columns(check, table)

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from flux.data.policy.model import Grant
-from flux.data.query.model import Condition, Conflict
+from flux.data.query.model import ALWAYS, Condition, Conflict
 from flux.data.schema.model import Table
 from flux.failure import HostError
 
-from .ahead import conflict_ahead
+from .ahead import conflict_ahead, is_plain
 from .conditions import both, granted
 from .names import quoted
 from .statement import Place, Statement
@@ -40,7 +40,7 @@ def on_conflict(
     _check_unique(table, conflict.columns)
     target = f" ON CONFLICT ({', '.join([quoted(name) for name in conflict.columns])})"
     if conflict.update == ():
-        return f"{target} DO NOTHING", guard, ""
+        return target + _nothing(place, reading, conflict, inserting), guard, ""
     grant = statement.grant(table, "update")
     updating = check_of(grant)
     statement.apply(table, "update", grant, updating)
@@ -57,6 +57,17 @@ def on_conflict(
     if updating == inserting:
         return f"{text} WHERE {when(touchable)}" if touchable else text, guard, ""
     return _by_path(statement, table, conflict, text, touchable, checked(statement, table, updating), guard)
+
+
+def _nothing(place: Place, reading: Grant | None, conflict: Conflict, inserting: Condition) -> str:
+    """Where nobody can tell ahead whether a row may be inserted, a hidden one that is there ends the statement: leaving
+    it alone would tell of it.
+    """
+    table = place.table
+    if reading is None or ALWAYS in (reading.where, inserting) or table.checked or is_plain(table, inserting):
+        return " DO NOTHING"
+    seen, name = granted(place.statement, table, "t", reading), quoted(conflict.columns[0])
+    return f" DO UPDATE SET {name} = EXCLUDED.{name} WHERE CASE WHEN {seen} THEN false ELSE {when('false')} END"
 
 
 def _by_path(

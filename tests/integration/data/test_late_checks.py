@@ -148,8 +148,11 @@ async def test_without_the_trigger_refusals_and_keys_are_told_alike(connection: 
 
 
 @pytest.mark.parametrize("late", [late for late in LATE if "upsert of a new one" in ways_of(late)])
-async def test_a_row_that_is_there_is_told_to_whoever_sees_it_only(connection: Connection, late: str) -> None:
-    engine = await engine_of(connection, late, checked=True)
+@pytest.mark.parametrize("checked", [True, False])
+async def test_a_row_that_is_there_is_told_to_whoever_sees_it_only(
+    connection: Connection, late: str, *, checked: bool
+) -> None:
+    engine = await engine_of(connection, late, checked=checked)
     leave = {"table": "codes", "operation": "upsert", "on_conflict": {"columns": ["id"], "update": "nothing"}}
     for number, code in ((2, "FORBIDDEN_ROW"), (9, "FORBIDDEN_ROW"), (1, "")):
         row = {"id": number, "owner": "other/9", "code": "x"}
