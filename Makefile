@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 4000
 WORKERS ?= 2
+JOBS ?= 2
 FUNCTIONS ?= examples/quickstart/functions
 DATA ?= examples/quickstart/.flux
 NATIVE := flux/ipc/_ring.pyx flux/workers/isolate/_bridge.pyx flux/workers/isolate/_v8.h setup.py
@@ -15,8 +16,9 @@ SOURCES := flux cli loadtest tests setup.py
 run: $(VENV)/.installed
 	exec $(BIN)/flux serve --port $(PORT) --workers $(WORKERS) --functions $(FUNCTIONS) --data $(DATA)
 
+# In JOBS processes at once, each with a Postgres of its own; the tests of one file stay together.
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(SOURCES)
