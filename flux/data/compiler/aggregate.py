@@ -27,8 +27,9 @@ from flux.data.schema.model import Family
 from flux.data.types.codec import Codec, codec
 from flux.failure import HostError, invalid, nearest
 
-from .conditions import both, compare, condition, seen, truth
+from .conditions import compare, condition, truth
 from .fields import Field, json_object, known_name
+from .hidden import both, seen
 from .json_form import json_form
 from .order import Sorted, order_text
 from .plan import Plan

@@ -12,9 +12,7 @@ generated or computed column, or a default that is no constant. Then it is left 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
 
 from flux.data.policy.model import Grant, TablePolicy
 from flux.data.query.model import (
@@ -26,47 +24,18 @@ from flux.data.query.model import (
     Is,
     Not,
     Related,
-    Slot,
     Some,
     Target,
     Update,
 )
-from flux.data.schema.model import Column, Table
+from flux.data.schema.model import Table
 
-from .assigned import assigned, listed, unnested
-from .conditions import both, granted, policy
+from .conditions import granted, policy
+from .given import Given, default, maker, rows_source, slots_of, value
+from .hidden import both
 from .names import quoted
 from .statement import Late, Statement, source
 from .written import check_of, when
-
-# Defaults that are the same whenever they are asked for, as Postgres prints them: 7, true, 'x'::text, '{}'::integer[].
-_CONSTANT: Final = re.compile(
-    r"(?:\(?-?[0-9.]+\)?|true|false|NULL|'(?:[^'\\]|'')*')(?:::[a-z][a-z0-9 _]*(?:\([0-9,]+\))?(?:\[\])?)?"
-)
-
-
-class _Given(Mapping[str, str]):
-    """The expressions of columns that are about to be written, made when they are asked for: a parameter that is in no
-    text has no type.
-    """
-
-    def __init__(self, names: Iterable[str], make: Callable[[str], str]) -> None:
-        self._names = frozenset(names)
-        self._make = make
-        self.made: dict[str, str] = {}
-
-    def __getitem__(self, name: str) -> str:
-        if name not in self._names:
-            raise KeyError(name)
-        if name not in self.made:
-            self.made[name] = self._make(name)
-        return self.made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
 
 
 def update_ahead(statement: Statement, table: Table, query: Update, grant: Grant) -> str:
@@ -82,7 +51,7 @@ def update_ahead(statement: Statement, table: Table, query: Update, grant: Grant
         return ""
     if grant.check is None and slots.keys().isdisjoint(_columns(check, table)):
         return ""
-    given = _Given(slots, lambda name: _value(statement, table.columns[name], slots[name]))
+    given = Given(slots, lambda name: value(statement, table.columns[name], slots[name]))
     return policy(statement, table, "t", check, given)
 
 
@@ -103,17 +72,17 @@ def insert_ahead(statement: Statement, table: Table, query: Insert, check: Condi
     if check == ALWAYS:
         return ""
     keys = query.conflict.columns if query.conflict else ()
-    rows = _slots(query, list(dict.fromkeys([*_columns(check, table), *keys]))) if _foreseeable(table, check) else None
-    if rows is None or any(
-        slot is None and _default(table.columns[name]) is None for row in rows for name, slot in row.items()
+    rows = slots_of(query, list(dict.fromkeys([*_columns(check, table), *keys])))
+    if not _foreseeable(table, check) or any(
+        slot is None and default(table.columns[name]) is None for row in rows for name, slot in row.items()
     ):
         statement.late["INSERT"] = Late(check, keys, reading if keys else None)
         return ""
-    given = _Given(rows[0], _maker(statement, table, query, rows))
+    given = Given(rows[0], maker(statement, table, query, rows))
     allowed = policy(statement, table, "v", check, given)
     if keys and reading is not None:
         allowed = f"({allowed}) OR {is_there(statement, table, {name: given[name] for name in keys}, reading)}"
-    rows_from = _source(statement, table, query, rows, list(given.made))
+    rows_from = rows_source(statement, table, query, rows, list(given.made))
     return f"(SELECT bool_and({when(allowed)}){rows_from})" if rows_from else f"(SELECT {when(allowed)})"
 
 
@@ -125,70 +94,6 @@ def is_there(statement: Statement, table: Table, key: Mapping[str, str], reading
     return f"EXISTS (SELECT 1 FROM {source(table, alias)} WHERE {where})"
 
 
-def _slots(query: Insert, names: Sequence[str]) -> list[dict[str, Slot | None]]:
-    """Row by row the slots of these columns, None for a default; of lists, one row of the lists' slots."""
-    rows = [query.lists] if query.rows is None else query.rows
-    places = {name: query.columns.index(name) if name in query.columns else None for name in names}
-    return [{name: None if place is None else row[place] for name, place in places.items()} for row in rows]
-
-
-def _maker(
-    statement: Statement, table: Table, query: Insert, rows: Sequence[Mapping[str, Slot | None]]
-) -> Callable[[str], str]:
-    """What makes a column's expression: a parameter of the only row, or the column of what `_source` gives."""
-    if query.rows is not None and len(rows) == 1:
-        return lambda name: _value(statement, table.columns[name], rows[0][name])
-    # By their place in the table, as those that are asked for are not known yet.
-    numbers = {name: number for number, name in enumerate(table.columns, 1)}
-    return lambda name: f"v.c{numbers[name]}"
-
-
-def _source(
-    statement: Statement,
-    table: Table,
-    query: Insert,
-    rows: Sequence[Mapping[str, Slot | None]],
-    names: Sequence[str],
-) -> str:
-    """FROM with all rows and these of their columns; "" where there is one row, whose values need none."""
-    if (query.rows is not None and len(rows) == 1) or not names:
-        return ""
-    numbers = {name: number for number, name in enumerate(table.columns, 1)}
-    labels = ", ".join([f"c{numbers[name]}" for name in names])
-    if query.rows is not None:
-        tuples = [", ".join([_value(statement, table.columns[name], row[name]) for name in names]) for row in rows]
-        return f" FROM (VALUES {', '.join([f'({entry})' for entry in tuples])}) AS v ({labels})"
-    arrays, values = [], []
-    for name in names:
-        column, slot = table.columns[name], rows[0][name]
-        if slot is None:
-            values.append(_value(statement, column, None))
-        else:
-            arrays.append(listed(statement.parameters, column, slot.index))
-            values.append(_typed(unnested(column, f"u.c{len(arrays)}"), column))
-    if not arrays:
-        return f" FROM (SELECT {', '.join(values)}) AS v ({labels})"
-    inner = ", ".join([f"c{number}" for number in range(1, len(arrays) + 1)])
-    return f" FROM (SELECT {', '.join(values)} FROM unnest({', '.join(arrays)}) AS u ({inner})) AS v ({labels})"
-
-
-def _value(statement: Statement, column: Column, slot: Slot | None) -> str:
-    """A parameter, or the default."""
-    sql = str(_default(column)) if slot is None else assigned(statement.parameters, column, slot.index)
-    return _typed(sql, column)
-
-
-def _typed(sql: str, column: Column) -> str:
-    return f"({sql})::{column.type}"
-
-
-def _default(column: Column) -> str | None:
-    """The expression of a default that is a constant; None when it is more than that."""
-    if column.default is None:
-        return None if column.generated else "NULL"
-    return column.default if _CONSTANT.fullmatch(column.default) else None
-
-
 def may_be_late(table: Table, policy: TablePolicy) -> bool:
     """Whether some write under the policy may need the trigger of `late`."""
     checks = [check_of(grant) for (_, operation), grant in policy.grants.items() if operation in ("insert", "update")]
@@ -198,7 +103,7 @@ def may_be_late(table: Table, policy: TablePolicy) -> bool:
 def is_plain(table: Table, check: Condition) -> bool:
     """Whether the check can be told ahead of every write."""
     return _foreseeable(table, check) and all(
-        _default(table.columns[name]) is not None for name in _columns(check, table)
+        default(table.columns[name]) is not None for name in _columns(check, table)
     )
 
 

@@ -13,7 +13,8 @@ from flux.data.query.model import ALWAYS, Condition, Delete, Item, Update
 
 from .ahead import update_ahead
 from .assigned import assigned
-from .conditions import condition, hiding, seen
+from .conditions import condition, hiding
+from .hidden import seen
 from .late import asked_late
 from .names import quoted
 from .plan import Plan

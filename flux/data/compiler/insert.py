@@ -10,7 +10,7 @@ from flux.failure import HostError
 
 from .ahead import insert_ahead
 from .assigned import assigned, listed, unnested
-from .conditions import both
+from .hidden import both
 from .late import asked_late
 from .names import quoted
 from .plan import Plan

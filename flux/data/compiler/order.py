@@ -9,7 +9,7 @@ from flux.data.query.model import Order, Select, Slot, Target
 from flux.data.query.targets import written
 from flux.failure import HostError
 
-from .conditions import behind_policy, both
+from .hidden import behind_policy, both
 from .operators import operand_codec
 from .statement import Place
 from .terms import Term, comparable

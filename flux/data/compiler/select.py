@@ -15,9 +15,10 @@ from flux.data.schema.model import Table
 from flux.data.types.from_json import integer
 from flux.failure import invalid
 
-from .conditions import both, condition, hiding, related_place, seen
+from .conditions import condition, hiding, related_place
 from .distinct import distinct_on, distinct_rows
 from .fields import Field, all_columns, field, json_object, known_name, readable_items
+from .hidden import both, seen
 from .names import quoted
 from .order import Sorted, behind, order_text, sorting
 from .plan import Plan

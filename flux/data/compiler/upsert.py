@@ -16,7 +16,8 @@ from flux.data.schema.model import Table
 from flux.failure import HostError
 
 from .ahead import conflict_ahead, is_plain
-from .conditions import both, granted
+from .conditions import granted
+from .hidden import both
 from .names import quoted
 from .statement import Place, Statement
 from .written import check_of, check_writable, checked, unless, when

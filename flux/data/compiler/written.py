@@ -22,8 +22,9 @@ from flux.data.query.model import ALWAYS, Condition, Item
 from flux.data.schema.model import Table
 from flux.failure import HostError
 
-from .conditions import both, policy
+from .conditions import policy
 from .fields import all_columns, field, json_object
+from .hidden import both
 from .plan import Plan, Shape
 from .statement import Place, Statement, forbidden_column
 
