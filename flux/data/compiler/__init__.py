@@ -8,7 +8,7 @@ condition stands beside the caller's wherever rows are read.
 What must never happen: a row or column that the policies hide is answered, counted, compared, sorted by or changed; an
 answer or an error depends on one. (Unique and foreign keys are the exception: Postgres checks them against all rows.)
 
-Where to look: `statement` (what parts share), `terms` (columns), `operators`, `conditions` and `hidden` (WHERE), `order`
+Where to look: `statement` (what parts share), `terms` (columns), `operators`, `conditions`, `hidden` (WHERE), `order`
 (ORDER BY and keyset), `fields` and `json_form` (answers), `select`, `distinct`, `aggregate`, `insert`, `upsert`,
 `change` (operations), `written` (what all writes have around them), `ahead`, `given` and `late` (checks that come
 before keys), `parameters` and `plan` (what comes out).
