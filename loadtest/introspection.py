@@ -18,7 +18,7 @@ from typing import Any
 
 import asyncpg
 
-from flux.data.schema import introspect
+from flux.data.schema import assembly, introspect
 from flux.store import embedded
 
 TABLES = 500
@@ -57,7 +57,7 @@ async def measure(url: str, tables: int) -> None:
         rows = await conn.fetch(introspect.QUERY, list(introspect.EXCLUDED), False)
 
         async def assemble() -> None:
-            introspect.assemble(rows)
+            assembly.assemble(rows)
 
         print(
             f"{tables} tables, {len(rows)} rows of columns and sections, PostgreSQL {conn.get_server_version().major}"

@@ -1,7 +1,7 @@
 -- All tables of the search path but those in the schemas $1 ($2: with partitions, as tables of their own).
 --
 -- One row per column, because there are thousands of them; and one row without a number for each of the small sections,
--- whose name is in `name` and whose JSON in `value`. One statement, so that all of it is of the same moment.
+-- whose name is in `name` and whose JSON in `content`. One statement, so that all of it is of the same moment.
 WITH RECURSIVE relation AS MATERIALIZED (
     SELECT class.oid, namespace.nspname AS schema, class.relname AS name, class.relkind AS kind,
         class.reltype AS row_type, class.reltuples AS estimate
@@ -16,7 +16,7 @@ WITH RECURSIVE relation AS MATERIALIZED (
 attribute AS MATERIALIZED (
     SELECT attribute.attrelid AS relation, attribute.attnum AS number, attribute.attname AS name,
         attribute.atttypid AS type, attribute.atttypmod AS modifier, attribute.attnotnull AS strict,
-        attribute.attidentity AS identity, attribute.attgenerated AS generated, attribute.atthasdef AS has_default
+        CASE WHEN attribute.attidentity <> '' THEN attribute.attidentity ELSE attribute.attgenerated END AS generated
     FROM relation
     JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = relation.oid
     WHERE attribute.attnum > 0 AND NOT attribute.attisdropped
@@ -75,15 +75,8 @@ part (relation, member) AS (
     FROM part
     JOIN pg_catalog.pg_inherits AS child ON child.inhparent = part.member
 )
-SELECT attribute.relation, attribute.number, attribute.name::text AS name, attribute.type, attribute.modifier,
-    attribute.strict,
-    CASE WHEN attribute.identity <> '' THEN attribute.identity::text
-        WHEN attribute.generated <> '' THEN attribute.generated::text
-        ELSE '' END AS generated,
-    pg_catalog.pg_get_expr(expression.adbin, expression.adrelid) AS value
+SELECT relation, number, name::text, type, modifier, strict, generated::text, NULL AS content
 FROM attribute
-LEFT JOIN pg_catalog.pg_attrdef AS expression ON attribute.has_default
-    AND expression.adrelid = attribute.relation AND expression.adnum = attribute.number
 UNION ALL
 SELECT NULL, NULL, section.name, NULL, NULL, NULL, NULL, section.value::text
 FROM (
@@ -107,6 +100,24 @@ FROM (
     JOIN pg_catalog.pg_type AS kind ON kind.oid = coalesce(element_step.base, resolved.base) AND kind.typtype <> 'd'
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = kind.typnamespace
     UNION ALL
+    -- To write one out takes longer than all else about its column, and most are like many others (now(), false): each
+    -- is written out once. Only what generates a column may depend on its table.
+    SELECT 'expressions', json_agg(json_build_array(
+        pg_catalog.pg_get_expr(one.adbin, one.adrelid), alike.relations, alike.numbers
+    ))
+    FROM (
+        SELECT min(expression.oid) AS oid,
+            array_agg(expression.adrelid::int8 ORDER BY expression.oid) AS relations,
+            array_agg(expression.adnum ORDER BY expression.oid) AS numbers
+        FROM relation
+        JOIN pg_catalog.pg_attrdef AS expression ON expression.adrelid = relation.oid
+        GROUP BY expression.adbin::text,
+            CASE WHEN relation.oid IN (
+                SELECT attribute.relation FROM attribute WHERE attribute.generated IN ('s', 'v')
+            ) THEN relation.oid END
+    ) AS alike
+    JOIN pg_catalog.pg_attrdef AS one ON one.oid = alike.oid
+    UNION ALL
     SELECT 'keys', json_agg(json_build_array(key.conrelid::int8, key.conkey))
     FROM relation
     JOIN pg_catalog.pg_constraint AS key ON key.conrelid = relation.oid AND key.contype = 'p'
@@ -122,7 +133,7 @@ FROM (
     WHERE parent.oid IS NULL OR parent.confrelid = key.confrelid
     UNION ALL
     SELECT 'indexes', json_agg(json_build_array(
-        index.indrelid::int8, class.relname, index.indkey::text, index.indnkeyatts, index.indisunique,
+        index.indrelid::int8, class.relname, index.indkey::int2[], index.indnkeyatts, index.indisunique,
         method.amname, index.indpred IS NOT NULL
     ))
     FROM relation

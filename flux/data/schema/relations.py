@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .model import Index, Relation
 
 _ID = "_id"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ForeignKey:
+class ForeignKey(NamedTuple):
     """`columns` of table `holder` name a row of `target` by its `target_columns`, pairwise."""
 
     constraint: str

@@ -136,6 +136,31 @@ async def test_columns(conn: Connection) -> None:
     assert {name for name, column in columns.items() if not column.writable} == {"id", "twice"}
 
 
+async def test_expressions_that_look_alike(conn: Connection) -> None:
+    await conn.execute(
+        """
+        CREATE TABLE a (number int DEFAULT 7, twice int GENERATED ALWAYS AS (number * 2) STORED, seen int DEFAULT 7);
+        CREATE TABLE b (amount int DEFAULT 7, twice int GENERATED ALWAYS AS (amount * 2) STORED, gone int DEFAULT 7);
+        CREATE TABLE c (number int DEFAULT 7, other int, at timestamptz DEFAULT now(), id serial);
+        ALTER TABLE b DROP gone;
+        """
+    )
+
+    async def defaults() -> dict[str, dict[str, str | None]]:
+        tables = (await read_schema(conn)).tables
+        return {name: {each.name: each.default for each in tables[name].columns.values()} for name in "abc"}
+
+    assert await defaults() == {
+        "a": {"number": "7", "twice": "(number * 2)", "seen": "7"},
+        "b": {"amount": "7", "twice": "(amount * 2)"},
+        "c": {"number": "7", "other": None, "at": "now()", "id": "nextval('c_id_seq'::regclass)"},
+    }
+    before = (await read_schema(conn)).version
+    await conn.execute("ALTER TABLE c ALTER other SET DEFAULT 7")
+    assert (await defaults())["c"]["other"] == "7"
+    assert (await read_schema(conn)).version != before
+
+
 async def test_codecs(conn: Connection) -> None:
     columns = (await read_schema(conn)).tables["users"].columns
     assert columns["plan"].codec.encode("pro") == "pro"
