@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
+from flux.data.schema import assembly, introspect
 from flux.data.schema.introspect import FLUSH_FINGERPRINT, read_fingerprint, read_schema
 from flux.data.schema.model import Schema
 from flux.store import embedded, migrate
@@ -258,6 +261,18 @@ async def test_the_version_is_that_of_the_content(conn: Connection) -> None:
         await conn.execute(change)
         versions.add((await read_schema(conn)).version)
     assert len(versions) == 8
+
+
+async def test_other_calls_go_on_while_it_is_put_together(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    def assemble(rows: Iterable[Any]) -> Schema:
+        threads.append(threading.get_ident())
+        return assembly.assemble(rows)
+
+    monkeypatch.setattr(introspect, "assemble", assemble)
+    await read_schema(conn)
+    assert threads != [threading.get_ident()]
 
 
 async def test_an_empty_database(empty_url: str) -> None:
