@@ -77,10 +77,9 @@ def _touched(
     place: Place, grant: Grant, reading: Grant | None, wanted: Condition, returning: tuple[Item, ...] | None
 ) -> str:
     """The condition of the rows that may be touched; "" for all."""
-    grants = [grant]
+    hiding(place, grant)
     if reading is not None and (wanted != ALWAYS or returning != ()) and reading.where != grant.where:
-        grants.append(reading)
-    hiding(place, *grants)
+        hiding(place, reading)
     where = condition(place, wanted)
     return seen(place, where, place.statement.gate())
 

@@ -28,7 +28,7 @@ from flux.data.query.model import (
 from flux.data.schema.model import Relation, Table
 from flux.failure import HostError
 
-from .hidden import behind_policy, both, is_cheap, seen
+from .hidden import behind_policy, both, seen
 from .operators import (
     FITTING_SETS,
     PATTERNS,
@@ -40,7 +40,6 @@ from .operators import (
     each,
     misfit,
     operand_codec,
-    operand_type,
 )
 from .statement import Place, Statement, joined, source
 from .terms import Term, comparable
@@ -95,10 +94,11 @@ def policy(
     return text
 
 
-def hiding(place: Place, *grants: Grant) -> Place:
-    """The place, of which only the rows of all these grants are seen."""
-    place.hidden = both(*[granted(place.statement, place.table, place.alias, grant) for grant in grants])
-    place.cheap = len(grants) == 1 and is_cheap(place.table, grants[0].where)
+def hiding(place: Place, grant: Grant) -> Place:
+    """The place, of which no rows but those of the grant are seen any more."""
+    hidden = granted(place.statement, place.table, place.alias, grant)
+    place.policy = None if place.hidden else grant.where
+    place.hidden = both(place.hidden, hidden) if place.hidden else hidden
     return place
 
 
@@ -117,10 +117,9 @@ def compare(place: Place, wanted: Compare, term: Term) -> str:
         return f"{comparable(term)} {SQL[operator]} {right}"
     left = f"{term.sql}::text" if term.codec.cast and operator in PATTERNS else comparable(term)
     encode, cast, _ = operand_codec(term, operator)
-    sql = operand_type(term, operator)
     statement = place.statement
     if operator in SEARCHES:
-        text = _search(statement, left, wanted)
+        text = _search(statement, left, term, wanted)
     elif isinstance(operand, Target):
         text = f"{left} {SQL[operator]} {comparable(place.term(operand))}"
     elif operator in ("in", "nin") or quantifier:
@@ -131,7 +130,7 @@ def compare(place: Place, wanted: Compare, term: Term) -> str:
         _gate(place, cast and low, cast and high)
         text = f"{left} BETWEEN {low} AND {high}"
     else:
-        right = statement.parameters.operand(operand, encode, term.name, sql) + cast
+        right = statement.parameters.operand(operand, encode, term, operator) + cast
         if cast:
             _gate(place, right)
         elif operator in REGULAR:
@@ -150,8 +149,7 @@ def _listed(statement: Statement, left: str, term: Term, wanted: Compare) -> str
     operator, operand = wanted.operator, wanted.operand
     assert isinstance(operand, Slot | Literal | Auth)
     encode, _, casts = operand_codec(term, operator)
-    sql = operand_type(term, operator) + "[]"
-    right = statement.parameters.operand(operand, each(encode), term.name, sql) + casts
+    right = statement.parameters.operand(operand, each(encode), term, operator, listed=True) + casts
     if isinstance(operand, Slot):
         if casts:
             statement.gates.append(right)
@@ -164,10 +162,10 @@ def _listed(statement: Statement, left: str, term: Term, wanted: Compare) -> str
     return f"{left} {SQL[operator]} {'ANY' if wanted.quantifier == 'any' else 'ALL'} ({right})"
 
 
-def _search(statement: Statement, left: str, wanted: Compare) -> str:
+def _search(statement: Statement, left: str, term: Term, wanted: Compare) -> str:
     operand = wanted.operand
     assert isinstance(operand, Slot | Literal | Auth)
-    words = statement.parameters.operand(operand, _words, wanted.target.column, "text")
+    words = statement.parameters.operand(operand, _words, term, wanted.operator)
     config = f"{statement.parameters.constant(wanted.config)}::text::regconfig, " if wanted.config else ""
     query = f"{SEARCHES[wanted.operator]}({config}{words}::text)"
     if isinstance(operand, Slot):

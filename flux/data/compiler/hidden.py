@@ -6,21 +6,21 @@ comes last. Pure.
 
 from __future__ import annotations
 
-from flux.data.query.model import Compare, Condition, Target
-from flux.data.schema.model import Table
+from flux.data.query.model import Compare, Target
 
 from .operators import PLAIN
 from .statement import Place
 from .terms import Term
 
 
-def is_cheap(table: Table, where: Condition) -> bool:
-    """Whether no condition of a caller's costs less by the books of Postgres, where an operator counts 1 however long
-    it takes.
+def _is_cheap(place: Place) -> bool:
+    """Whether no condition of a caller's costs less than the policy by the books of Postgres, where an operator counts
+    1 however long it takes.
     """
-    if not isinstance(where, Compare) or where.operator not in PLAIN or isinstance(where.operand, Target):
+    where = place.policy
+    if type(where) is not Compare or where.operator not in PLAIN or isinstance(where.operand, Target):
         return False
-    column = table.columns.get(where.target.column)
+    column = place.table.columns.get(where.target.column)
     return column is not None and not where.target.path and not column.codec.cast and column.codec.sql != "json"
 
 
@@ -31,10 +31,14 @@ def behind_policy(place: Place, text: str, *terms: Term, regular: bool = False) 
     """
     if not place.hidden:
         return text
-    heavy = any(term.heavy for term in terms)
-    if regular or (heavy and not place.cheap) or any(term.risky or term.codec.sql == "json" for term in terms):
+    heavy, risky = False, regular
+    for term in terms:
+        heavy = heavy or term.heavy
+        risky = risky or term.risky or term.codec.sql == "json"
+    if risky or (heavy and not _is_cheap(place)):
         return f"CASE WHEN {place.hidden} THEN {text} ELSE false END"
-    place.first |= heavy
+    if heavy:
+        place.first = True
     return text
 
 

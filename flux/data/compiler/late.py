@@ -16,15 +16,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flux.data.query.model import Auth, Literal, Slot
+from flux.data.query.model import Auth, Comparison, Literal, Slot
 from flux.data.schema.model import Column, Table
 from flux.data.types.codec import Convert
 
 from .ahead import is_there
 from .conditions import policy
 from .names import quoted
+from .operators import operand_type
 from .parameters import Parameters
 from .statement import Late, Statement
+from .terms import Term
 from .written import unless
 
 SETTING: Final = "flux.check"
@@ -40,8 +42,17 @@ class _Carried(Parameters):
         self.outer = outer
         self.values: list[str] = []
 
-    def operand(self, operand: Slot | Literal | Auth, encode: Convert, column: str, sql: str) -> str:
-        return self._carried(self.outer.operand(operand, encode, column, sql), sql)
+    def operand(
+        self,
+        operand: Slot | Literal | Auth,
+        encode: Convert,
+        term: Term,
+        operator: Comparison,
+        *,
+        listed: bool = False,
+    ) -> str:
+        sql = operand_type(term, operator) + ("[]" if listed else "")
+        return self._carried(self.outer.operand(operand, encode, term, operator, listed=listed), sql)
 
     def constant(self, value: Any) -> str:
         return self._carried(self.outer.constant(value), "text")

@@ -124,7 +124,7 @@ def operand_codec(term: Term, operator: Comparison) -> tuple[Convert, str, str]:
 def operand_type(term: Term, operator: Comparison) -> str:
     """The type that such an operand travels as, before those casts."""
     found = term.codec
-    if operator in PATTERNS:
+    if operator in PATTERNS or operator in SEARCHES:
         return "text"
     if found.cast:
         return "text[]" if found.array else "text"

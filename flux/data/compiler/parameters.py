@@ -11,6 +11,9 @@ from flux.failure import HostError
 
 if TYPE_CHECKING:
     from flux.data.policy.model import Caller
+    from flux.data.query.model import Comparison
+
+    from .terms import Term
 
 # Where a parameter's value is from.
 SLOT, PART, CONSTANT, FACT, IDENTITY = range(5)
@@ -42,16 +45,24 @@ class Parameters:
         self.sources.append((CONSTANT, value, str, ""))
         return f"${len(self.sources)}"
 
-    def operand(self, operand: Slot | Literal | Auth, encode: Convert, column: str, sql: str) -> str:
-        """`sql`: the type that it travels as, which Postgres tells from what stands beside it."""
+    def operand(
+        self,
+        operand: Slot | Literal | Auth,
+        encode: Convert,
+        term: Term,
+        operator: Comparison,
+        *,
+        listed: bool = False,
+    ) -> str:
+        """What `term` is compared with by `operator`; `listed`: an array of them."""
         if type(operand) is Slot:
-            self.sources.append((SLOT, operand.index, encode, column))
+            self.sources.append((SLOT, operand.index, encode, term.name))
             return f"${len(self.sources)}"
         if isinstance(operand, Auth):
-            self.sources.append((FACT, operand.path, encode, column))
+            self.sources.append((FACT, operand.path, encode, term.name))
             return f"${len(self.sources)}"
         assert isinstance(operand, Literal)
-        return self.constant(_literal(operand.value, encode, column))
+        return self.constant(_literal(operand.value, encode, term.name))
 
     def identity(self) -> str:
         self.sources.append((IDENTITY, None, str, ""))

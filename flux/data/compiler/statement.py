@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """`readable` None: all columns. `hidden`: the SQL of the row condition of its policy, "" for none. `cheap`: that is
-    one comparison; `first`: it must come before all others. `ready`: the row is that of a subquery, which has computed
-    columns as columns. `given`: expressions that stand for columns of it, which are about to be written.
+    """`readable` None: all columns. `hidden`: the SQL of the row condition of its policy, "" for none. `policy`: that
+    condition, None when there are more. `first`: it must come before all others. `ready`: the row is that of a
+    subquery, which has computed columns as columns. `given`: expressions that stand for columns of it, which are about
+    to be written.
     """
 
     __slots__ = (
-        *("alias", "cheap", "first", "given", "hidden", "readable", "ready", "row", "statement", "table", "trusted"),
+        *("alias", "first", "given", "hidden", "policy", "readable", "ready", "row", "statement", "table", "trusted"),
     )
 
     def __init__(
@@ -50,7 +51,8 @@ class Place:
         self.readable = readable
         self.trusted = trusted
         self.hidden = ""
-        self.cheap = self.first = False
+        self.policy: Condition | None = None
+        self.first = False
         self.ready = False
         self.given = given
         self.row = row(table, alias)
