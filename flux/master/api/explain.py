@@ -91,6 +91,12 @@ def _warnings(asked: _Asked, plan: Plan, schema: Schema, restricted: Mapping[str
         for name in plan.tables
         if name not in restricted
     ]
+    if plan.veiled:
+        found.append(
+            "Whether a row may be written is known only when keys have been looked at, so a refusal and a unique key "
+            "that is taken are both answered with FORBIDDEN_ROW. Flux tells them apart where it may make triggers on "
+            "the table."
+        )
     if asked.analyze and plan.writes:
         found.append("A query that writes is planned only, not carried out; so nothing was measured.")
     if unknown := [name for name in plan.tables if schema.table(name).rows <= 0]:

@@ -195,3 +195,20 @@ async def test_what_is_wrong_is_said(node: Node) -> None:
         refused = await node.send("POST", "/explain", body)
         assert refused.code == code, (body, refused.json())
         assert named in refused.json()["error"]["message"], refused.json()
+
+
+STIRRED = """
+CREATE FUNCTION stir() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER stir BEFORE INSERT ON authors FOR EACH ROW EXECUTE FUNCTION stir();
+"""
+
+
+async def test_errors_that_are_told_alike_are_announced(node: Node) -> None:
+    policy = {"member": {"select": True, "insert": {"check": "tenant = $auth.tenant"}}}
+    assert (await node.send("PUT", "/policies/authors", policy)).status == 200
+    row = {"id": 0, "tenant": "t3", "name": "x"}
+    asked = {"table": "authors", "operation": "insert", "data": row}
+    assert (await node.explain(asked, role="member"))["warnings"] == []
+    await node.pool.execute(STIRRED)
+    [warning] = (await node.explain(asked, role="member"))["warnings"]
+    assert "both answered with FORBIDDEN_ROW" in warning
