@@ -7,6 +7,7 @@ from typing import Final
 import asyncpg
 
 from flux.data.compiler import may_be_late
+from flux.data.compiler.late import SETTING
 from flux.data.policy.model import Policies
 from flux.data.policy.rls.condition import name
 from flux.data.schema.model import Schema, Table
@@ -54,7 +55,7 @@ def make(table: Table) -> str:
     """The statement that makes a table's."""
     return (
         f"CREATE TRIGGER {name(TRIGGER)} BEFORE INSERT OR UPDATE ON {name(table.schema)}.{name(table.name)} "
-        "FOR EACH ROW WHEN (current_setting('flux.check', true) <> '') EXECUTE FUNCTION flux.check_row()"
+        f"FOR EACH ROW WHEN (current_setting('{SETTING}', true) <> '') EXECUTE FUNCTION flux.check_row()"
     )
 
 

@@ -43,13 +43,7 @@ class _Carried(Parameters):
         self.values: list[str] = []
 
     def operand(
-        self,
-        operand: Slot | Literal | Auth,
-        encode: Convert,
-        term: Term,
-        operator: Comparison,
-        *,
-        listed: bool = False,
+        self, operand: Slot | Literal | Auth, encode: Convert, term: Term, operator: Comparison, *, listed: bool = False
     ) -> str:
         sql = operand_type(term, operator) + ("[]" if listed else "")
         return self._carried(self.outer.operand(operand, encode, term, operator, listed=listed), sql)

@@ -46,13 +46,7 @@ class Parameters:
         return f"${len(self.sources)}"
 
     def operand(
-        self,
-        operand: Slot | Literal | Auth,
-        encode: Convert,
-        term: Term,
-        operator: Comparison,
-        *,
-        listed: bool = False,
+        self, operand: Slot | Literal | Auth, encode: Convert, term: Term, operator: Comparison, *, listed: bool = False
     ) -> str:
         """What `term` is compared with by `operator`; `listed`: an array of them."""
         if type(operand) is Slot:

@@ -117,13 +117,11 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            replies = self._reader.feed(data)
+            answered = self._take(data)
         except messages.ProtocolViolation:
             self.terminate()
             return
-        for reply in replies:
-            self._settle(self._outstanding.popleft(), reply)
-        if replies:
+        if answered:
             self.since = self._loop.time()
             if not self._outstanding and self.when_idle is not None:
                 self.when_idle()
@@ -158,9 +156,15 @@ class Session(asyncio.Protocol):
             return
         with self._spare, contextlib.suppress(OSError, messages.ProtocolViolation):
             while self._reader.farewell is None and (data := self._spare.recv(LAST_WORDS, socket.MSG_DONTWAIT)):
-                for reply in self._reader.feed(data):
-                    self._settle(self._outstanding.popleft(), reply)
+                self._take(data)
         self._spare = None
+
+    def _take(self, data: bytes) -> bool:
+        """Whether statements were answered by it."""
+        replies = self._reader.feed(data)
+        for reply in replies:
+            self._settle(self._outstanding.popleft(), reply)
+        return bool(replies)
 
     def _settle(self, entry: _Outstanding, reply: Reply) -> None:
         if entry.naming:

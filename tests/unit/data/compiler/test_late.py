@@ -10,7 +10,7 @@ import pytest
 
 from flux.data.compiler import Plan, compile, may_be_late, told
 from flux.data.guard import Guard
-from flux.data.policy.model import Caller, Grant, TablePolicy
+from flux.data.policy.model import Caller, Grant, Operation, TablePolicy
 from flux.data.query import parse
 from flux.data.query.model import Auth, Compare, Condition, Literal, Target
 from flux.data.schema.model import Schema, Table
@@ -107,8 +107,11 @@ def test_without_the_trigger_refusals_and_keys_are_told_alike(document: dict[str
 )
 def test_which_policies_need_it(table: Table, column: str, late: bool) -> None:
     check = Compare(Target(column), "eq", Auth(("tenant",)))
-    grants = {("*", "select"): Grant(where=check), ("*", "delete"): Grant(where=check)}
-    assert not may_be_late(table, TablePolicy(table="users", grants=grants))  # type: ignore[arg-type]  # operations
+    reads: dict[tuple[str, Operation], Grant] = {
+        ("*", "select"): Grant(where=check),
+        ("*", "delete"): Grant(where=check),
+    }
+    assert not may_be_late(table, TablePolicy(table="users", grants=reads))
     assert may_be_late(table, TablePolicy(table="users", grants={("*", "insert"): Grant(check=check)})) == late
     assert may_be_late(table, TablePolicy(table="users", grants={("*", "update"): Grant(where=check)})) == late
     assert not may_be_late(table, TablePolicy(table="users", grants={("*", "insert"): Grant()}))
