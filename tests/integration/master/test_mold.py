@@ -55,6 +55,7 @@ async def mold(told: Told) -> AsyncIterator[Mold]:
 
 
 def process() -> psutil.Process:
+    """The mold, once it is ready: a process has no command line yet while its program is being loaded."""
     [found] = [child for child in psutil.Process().children() if "mold" in " ".join(child.cmdline())]
     return found
 
@@ -86,8 +87,8 @@ async def test_a_lost_mold_is_told_once_and_another_can_be_started(mold: Mold, t
     await until(lambda: bool(told.losses))
     assert told.losses == [-signal.SIGKILL]
     mold.start()
-    assert process().pid != before
     await asyncio.wait_for(mold.ready(), 20)
+    assert process().pid != before
 
 
 async def test_a_lost_mold_can_be_closed(mold: Mold, told: Told) -> None:
