@@ -67,9 +67,9 @@ element_step (element, base) AS (
     FROM element_step
     JOIN pg_catalog.pg_type AS domain ON domain.oid = element_step.base AND domain.typtype = 'd'
 ),
--- Tables and all that is partitioned below them.
+-- Tables and all whose rows are theirs, too: partitions, and tables that inherit.
 part (relation, member) AS (
-    SELECT oid, oid FROM relation WHERE kind = 'p'
+    SELECT oid, oid FROM relation WHERE kind IN ('r', 'p', 'f')
     UNION ALL
     SELECT part.relation, child.inhrelid
     FROM part
@@ -150,7 +150,7 @@ FROM (
     WHERE comment.objoid = ANY (ARRAY(SELECT oid FROM relation))
         AND comment.classoid = 'pg_catalog.pg_class'::regclass
     UNION ALL
-    -- By triggers before (2) or instead of (64) each row (1), their own or those of a partition.
+    -- By triggers before (2) or instead of (64) each row (1), their own or those of a part.
     SELECT 'rewritten', json_agg(json_build_array(relation::int8))
     FROM (
         SELECT DISTINCT coalesce(part.relation, relation.oid) AS relation
@@ -161,14 +161,24 @@ FROM (
             AND own.tgname <> '~flux_check' AND coalesce(part.relation, relation.oid) IS NOT NULL
     ) AS triggers
     UNION ALL
+    -- Where Flux' trigger fires for each row, after all others before it. Partitions have it from their table; that of
+    -- a table that inherits answers for that table only.
     SELECT 'checked', json_agg(json_build_array(relation.oid::int8))
     FROM relation
-    JOIN pg_catalog.pg_trigger AS own
-        ON own.tgrelid = relation.oid AND own.tgname = '~flux_check' AND own.tgenabled IN ('O', 'A')
+    WHERE relation.oid IN (SELECT tgrelid FROM pg_catalog.pg_trigger WHERE tgname = '~flux_check')
+        AND NOT EXISTS (
+            SELECT FROM part
+            LEFT JOIN pg_catalog.pg_trigger AS own
+                ON own.tgrelid = part.member AND own.tgname = '~flux_check' AND own.tgenabled IN ('O', 'A')
+                AND (relation.kind = 'p' OR part.member = relation.oid)
+            LEFT JOIN pg_catalog.pg_trigger AS later
+                ON later.tgrelid = part.member AND later.tgname > '~flux_check' AND later.tgtype & 3 = 3
+            WHERE part.relation = relation.oid AND (own.oid IS NULL OR later.oid IS NOT NULL)
+        )
     UNION ALL
     SELECT 'estimates', json_agg(json_build_array(relation::int8, estimate::int8))
     FROM (
-        SELECT oid AS relation, estimate FROM relation WHERE kind <> 'p'
+        SELECT oid AS relation, estimate FROM relation WHERE kind IN ('v', 'm')
         UNION ALL
         SELECT part.relation, sum(greatest(class.reltuples, 0))
         FROM part

@@ -89,10 +89,13 @@ CALLER = Caller(tenant="mine", claims={"owners": ["mine/1", "mine/3"]})
 
 
 async def engine_of(connection: Connection, late: str, *, checked: bool) -> Engine:
+    return await engine_for(connection, *LATE[late], checked=checked)
+
+
+async def engine_for(connection: Connection, ddl: str, rule: str, *, checked: bool = True) -> Engine:
     await prepare(connection)
     await connection.execute("BEGIN")
     await connection.execute("CREATE SCHEMA late; SET LOCAL search_path TO late")
-    ddl, rule = LATE[late]
     if "VIRTUAL" in ddl and connection.get_server_version().major < 18:
         pytest.skip("PostgreSQL 18 has them")
     await connection.execute(ddl)
@@ -145,6 +148,44 @@ async def test_without_the_trigger_refusals_and_keys_are_told_alike(connection: 
         assert taken.told() == refused.told(), way
         assert "unique key" in refused.message
         assert done.code == "", way
+
+
+# What Flux' trigger would not see: the DDL, and the row that an update changes.
+UNSEEN: dict[str, tuple[str, int]] = {
+    "a trigger that fires later": (
+        PLAIN + TRIGGER.format("NEW.tenant := split_part(NEW.owner, '/', 1);", "codes").replace("zz_note", '"~note"'),
+        1,
+    ),
+    "a later trigger of a partition": (
+        "CREATE TABLE codes (id integer, owner text, code text UNIQUE, tenant text) PARTITION BY LIST (code); "
+        "CREATE TABLE part PARTITION OF codes DEFAULT; "
+        + TRIGGER.format("NEW.tenant := split_part(NEW.owner, '/', 1);", "part").replace("zz_note", '"~note"'),
+        1,
+    ),
+    "a trigger of a table that inherits": (
+        PLAIN
+        + "CREATE TABLE more (UNIQUE (code)) INHERITS (codes); "
+        + TRIGGER.format("NEW.tenant := split_part(NEW.owner, '/', 1);", "more")
+        + "INSERT INTO more (id, owner, code) VALUES (4, 'mine/4', 'd'), (5, 'other/5', 'taken');",
+        4,
+    ),
+}
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+async def test_where_the_trigger_would_not_be_the_last_refusals_and_keys_are_told_alike(
+    connection: Connection, unseen: str
+) -> None:
+    ddl, number = UNSEEN[unseen]
+    engine = await engine_for(connection, ddl + ROWS + "UPDATE codes SET tenant = 'mine' WHERE id <> 2", OWN)
+    change = {"table": "codes", "operation": "update", "where": {"id": number}}
+    refused, taken, done = [
+        await engine.ask({**change, "data": {"owner": owner, "code": code}}, CALLER, undo=True)
+        for owner, code in (("other/9", "free"), ("other/9", "taken"), ("mine/9", "free"))
+    ]
+    assert refused.code == "FORBIDDEN_ROW"
+    assert refused.told() == taken.told()
+    assert done.code == ""
 
 
 @pytest.mark.parametrize("late", [late for late in LATE if "upsert of a new one" in ways_of(late)])
