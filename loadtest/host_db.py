@@ -2,10 +2,11 @@
 
     python -m loadtest.host_db [--rounds 40] [--calls 250]
 
-Method: an embedded Postgres in a throwaway folder; no isolate and no record of the execution. All take turns in rounds
-of `calls`, one call at a time, in one process on uvloop; each call is timed on its own, to the answer's JSON.
-findById: one row of a thousand by its primary key. insert: one row, a transaction of its own that waits for the disk;
-the engine's table has Flux's triggers and gets a mutation record, the other has none.
+Method: an embedded Postgres in a throwaway folder; no isolate and no record of the execution. One call at a time, in
+one process on uvloop; each call is timed on its own, to the answer's JSON.
+findById: one row of a thousand by its primary key; all take turns in rounds of `calls`. insert: one row, a transaction
+of its own that waits for the disk; the engine's table has Flux's triggers and gets a mutation record, the other has
+none. Here they take turns call by call: how long a commit waits depends on what was written before it.
 
     by hand   a prepared statement on a connection that is kept, and the row as JSON
     engine    from the query's document (shape, guard, policies, plan, parameters) on the same connection
@@ -123,12 +124,14 @@ async def measure(url: str, superuser_url: str, rounds: int, calls: int) -> dict
         scope = Scope(services=services, spec=SPEC, request_id=uuid.uuid4().bytes)
         named = contenders(scope, connection, Engine(await read_schema(connection)))
         found: dict[str, dict[str, list[float]]] = {what: {who: [] for who in calls_} for what, calls_ in named.items()}
-        for turn in range(rounds + 1):
+        for number in range(rounds + 1):
             for what, by in named.items():
-                for who, call in by.items():
-                    times = await timed(call, calls)
-                    if turn:  # the first warms up
-                        found[what][who] += times
+                turns, length = (1, calls) if what == "findById" else (calls, 1)
+                for _ in range(turns):
+                    for who, call in by.items():
+                        times = await timed(call, length)
+                        if number:  # the first warms up
+                            found[what][who] += times
         await scope.close()
         await services.close()
     await lanes.close()
