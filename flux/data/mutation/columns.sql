@@ -32,10 +32,15 @@ DECLARE
 BEGIN
     salted := false;
     FOR col IN
-        WITH RECURSIVE base (type, base) AS (
-            SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
-            UNION ALL
-            SELECT d.oid, base.base FROM pg_type d JOIN base ON base.type = d.typbasetype WHERE d.typtype = 'd'
+        -- Of the columns' types: from a domain down to its base, and on to the elements of an array.
+        WITH RECURSIVE step (type, base) AS (
+            SELECT atttypid, atttypid FROM pg_attribute WHERE attrelid = root AND attnum > 0 AND NOT attisdropped
+            UNION
+            SELECT CASE WHEN t.typtype = 'd' THEN step.type ELSE t.typelem END,
+                CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END
+            FROM step JOIN pg_type t ON t.oid = step.base AND (t.typtype = 'd' OR t.typcategory = 'A')
+        ), base AS MATERIALIZED (
+            SELECT step.type, step.base FROM step JOIN pg_type t ON t.oid = step.base AND t.typtype <> 'd'
         )
         SELECT a.attname AS name, a.attname::text = ANY (masked) AS masked,
             coalesce(element.oid, t.oid) AS type, coalesce(element.typtype, t.typtype) AS typtype,

@@ -10,21 +10,24 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET time
 SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET extra_float_digits = 1
 SET bytea_output = 'hex' AS $$
 DECLARE
-    table_ flux.capturable;
+    table_ record;
     result text;
 BEGIN
-    SELECT * INTO table_ FROM flux.capturable c WHERE c.id = wanted;
+    SELECT m.relation, m.key, ARRAY(SELECT k."column"::text FROM flux.masked_columns k
+        WHERE k.schema = m.schema AND k."table" = m.name) AS masked
+    INTO table_ FROM flux.managed_tables m JOIN pg_class c ON c.oid = m.relation
+    WHERE m.id = wanted AND m.dropped_at IS NULL;
     IF NOT FOUND THEN
         -- Dropped: its types are gone; whole numbers were numbers, nearly always.
         RETURN (SELECT '[' || string_agg(CASE WHEN v ~ '^-?\d{1,18}$' THEN v ELSE to_json(v)::text END, ',' ORDER BY place) || ']'
                 FROM unnest(given) WITH ORDINALITY AS values (v, place));
     END IF;
     EXECUTE (
-        SELECT concat('SELECT ', replace((flux.columns_captured(table_.root, table_.key, table_.masked,
+        SELECT concat('SELECT ', replace((flux.columns_captured(table_.relation, table_.key, table_.masked,
                 '(SELECT s.key FROM flux.secret s WHERE s.name = ''mask'')')).key, chr(1), 'v'),
             ' FROM (SELECT ', string_agg(format('($1)[%s]::%s AS %I', place, format_type(a.atttypid, a.atttypmod), k.name), ', '), ') v')
         FROM unnest(table_.key) WITH ORDINALITY AS k (name, place)
-        JOIN pg_attribute a ON a.attrelid = table_.root AND a.attname = k.name
+        JOIN pg_attribute a ON a.attrelid = table_.relation AND a.attname = k.name
     ) INTO result USING given;
     RETURN result;
 END $$;
