@@ -1,6 +1,6 @@
 """The team's tables as Flux keeps them: policies in force, raw SQL held to them, changes recorded.
 
-    prepare   at start: triggers -> the embedded server's rights -> policy files -> Postgres' own protection
+    prepare   at start: the embedded server's rights -> triggers -> policy files -> Postgres' own protection
     refresh   protection and triggers again: after migrations, after policies have changed, and when a look at the
               catalogue every CHECK_S finds that anybody did DDL
 
@@ -55,10 +55,11 @@ class Tables:
     async def prepare(self, conn: Connection) -> None:
         """Raises LocalError when a policy file is wrong, or a policy cannot be brought into force."""
         await weeks.ensure_weeks(conn, datetime.now(UTC).date())
-        await self._record(conn)
         if self._superuser_url is not None:
-            await self._as_superuser(self._superuser_url)
-        elif not await install.has_event_triggers(conn):
+            await self._record_as_superuser(conn, self._superuser_url)
+        else:
+            await self._record(conn)
+        if not await install.has_event_triggers(conn):
             log.info(NO_EVENT_TRIGGERS, CHECK_S, " ".join(install.EVENT_TRIGGERS.split()))
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -70,7 +71,7 @@ class Tables:
                         "The policies cannot be brought into force: a table of theirs is locked by another session "
                         "(see pg_stat_activity)."
                     ) from None
-        await self._record(conn)  # columns may have been masked, event triggers been made
+        await self._record(conn)  # columns may have been masked
         self._seen = await read_fingerprint(conn)
 
     async def refresh(self, conn: Connection) -> None:
@@ -100,12 +101,12 @@ class Tables:
                 self._seen = None  # the next look tries again
                 self._warn([f"The tables cannot be looked after at the moment: {error}"])
 
-    async def _as_superuser(self, url: str) -> None:
-        """Lets Flux' ordinary user make roles, and makes the event triggers that call its functions."""
+    async def _record_as_superuser(self, conn: Connection, url: str) -> None:
+        """Lets Flux' ordinary user make roles, and makes the event triggers before the tables' own."""
         superuser = await asyncpg.connect(url)
         try:
             await protection.let_make_roles(superuser, embedded.USER)
-            await install.install_event_triggers(superuser)
+            await self._record(conn, superuser)
         finally:
             await superuser.close()
 
@@ -151,8 +152,8 @@ class Tables:
         self._let_in = not problem
         return problem
 
-    async def _record(self, conn: Connection) -> None:
-        done = await install.install(conn, unmanaged=self._settings.database.unmanaged)
+    async def _record(self, conn: Connection, superuser: Connection | None = None) -> None:
+        done = await install.install(conn, unmanaged=self._settings.database.unmanaged, superuser=superuser)
         if done.managed:
             log.info("changes are recorded of: %s", ", ".join(done.managed))
         self._warn(

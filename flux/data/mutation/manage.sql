@@ -17,7 +17,7 @@ BEGIN
     table_id := flux.table_id(wanted, table_.schema, table_.name, table_.key);
     EXECUTE flux.capture_function(table_id, table_);
     EXECUTE format('REVOKE ALL ON FUNCTION flux.%I() FROM PUBLIC', 'mutation_' || table_id);
-    IF EXISTS (SELECT FROM flux.capture_pending p WHERE p.root = wanted AND p.triggers) THEN
+    IF table_.incomplete THEN
         BEGIN
             FOREACH member IN ARRAY table_.relations LOOP
                 PERFORM flux.unmanage(member);

@@ -1,5 +1,5 @@
--- The tables to be captured, partitions with their root, and what their functions depend on. Counts are of Flux's own
--- triggers that call the right function.
+-- The tables to be captured, partitions with their root, and what their functions depend on. `incomplete`: triggers that
+-- call the right function are missing, or there are others.
 CREATE VIEW flux.capturable AS
 WITH roots AS (
     SELECT c.oid AS root, n.nspname AS schema, c.relname AS name, c.relkind
@@ -18,7 +18,9 @@ SELECT roots.root, roots.schema, roots.name, managed.id, members.relations,
     special.by_row, capture_guard.needed AS guarded, columns.structure, columns.structure_hash,
     pg_catalog.md5(pg_catalog.concat_ws('|', capture.code, special.by_row, capture_guard.needed, columns.structure,
         key.columns, masked.columns)) AS fingerprint,
-    triggers.by_statement, triggers.by_row_count, triggers.of_truncate
+    triggers.of_truncate <> pg_catalog.cardinality(members.relations)
+        OR triggers.by_statement <> CASE WHEN special.by_row THEN 0 ELSE 3 * pg_catalog.cardinality(members.relations) END
+        OR triggers.by_row_count <> CASE WHEN special.by_row THEN 3 ELSE 0 END AS incomplete
 FROM roots
 CROSS JOIN flux.capture
 CROSS JOIN (
@@ -60,16 +62,12 @@ CROSS JOIN LATERAL (
     JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid AND f.proname = 'mutation_' || managed.id
     WHERE t.tgrelid = ANY (members.relations) AND t.tgname LIKE '!flux\_mutation\_%') triggers;
 
--- Those of which something is missing or out of date. `triggers`: the triggers themselves, not only their function.
+-- Those of which something is missing or out of date.
 CREATE VIEW flux.capture_pending AS
-SELECT c.root, c.id, wrong.triggers
+SELECT c.root
 FROM flux.capturable c
 LEFT JOIN flux.managed_tables m ON m.id = c.id
-CROSS JOIN LATERAL (
-    SELECT c.of_truncate <> pg_catalog.cardinality(c.relations)
-        OR c.by_statement <> CASE WHEN c.by_row THEN 0 ELSE 3 * pg_catalog.cardinality(c.relations) END
-        OR c.by_row_count <> CASE WHEN c.by_row THEN 3 ELSE 0 END AS triggers) wrong
-WHERE m.id IS NULL OR wrong.triggers OR m.fingerprint <> c.fingerprint
+WHERE m.id IS NULL OR c.incomplete OR m.fingerprint <> c.fingerprint
    OR (m.schema, m.name, m.key) IS DISTINCT FROM (c.schema, c.name, c.key);
 
 -- The id of a table in mutations: found by oid, else by name among those that are gone, else new.
