@@ -119,10 +119,11 @@ BEGIN
         body := concat(body,
             'SELECT (SELECT count(*) FROM old_rows), (SELECT count(*) FROM new_rows) INTO capture.olds, capture.news;',
             E'\nIF capture.olds = 1 AND capture.news = 1 THEN ', one, ' RETURNING operation = ''delete'' INTO capture.moved; ', with_moved,
-            E'\nELSIF capture.olds = capture.news THEN IF capture.olds > 0 THEN ', many, '; ',
-            CASE WHEN part.key IS NOT NULL THEN concat(
-                'capture.moved := EXISTS (SELECT FROM old_rows o WHERE NOT EXISTS (SELECT FROM new_rows n WHERE ',
-                (SELECT string_agg(format('n.%1$I = o.%1$I', k), ' AND ') FROM unnest(table_.key) k), ')); ', with_moved) END,
+            E'\nELSIF capture.olds = capture.news THEN IF capture.olds > 0 THEN ',
+            -- Asked of the pairs: keys that change places are among the new rows' keys all the same.
+            CASE WHEN part.key IS NULL THEN concat(many, '; ') ELSE concat(
+                'WITH written AS (', many, ' RETURNING operation) '
+                'SELECT EXISTS (SELECT FROM written WHERE operation = ''delete'') INTO capture.moved; ', with_moved) END,
             ' END IF;',
             -- A trigger of the target partition kept a moved row out: whole states instead of pairs, which are unknown.
             E'\nELSE ', deletes, '; ', inserts, '; END IF;');

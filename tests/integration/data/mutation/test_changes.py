@@ -118,6 +118,31 @@ async def test_a_changed_key_ends_one_row_and_begins_another(tables: Connection)
     ]
 
 
+async def test_keys_that_change_places(tables: Connection) -> None:
+    """Each old key is among the new ones, or equals one that is written otherwise, and yet all of them were changed."""
+    await tables.execute("CREATE TABLE ranks (rank int PRIMARY KEY DEFERRABLE, name text)")
+    await tables.execute("INSERT INTO ranks VALUES (1, 'a'), (2, 'b')")
+    await tables.execute("CREATE TABLE waits (wait interval PRIMARY KEY)")
+    await tables.execute("INSERT INTO waits VALUES ('24 hours'), ('48 hours')")
+    await written(tables)
+    await tables.execute("UPDATE ranks SET rank = 3 - rank")
+    found = await written(tables)
+    assert told(found) == [
+        ("delete", [1], ["rank"]),
+        ("delete", [2], ["rank"]),
+        ("insert", [2], ["rank"]),
+        ("insert", [1], ["rank"]),
+    ]
+    assert [each["new"]["name"] for each in found[2:]] == ["a", "b"]
+    await tables.execute("UPDATE waits SET wait = justify_hours(wait)")
+    assert [(operation, key) for operation, key, _ in told(await written(tables))] == [
+        ("delete", ["24:00:00"]),
+        ("delete", ["48:00:00"]),
+        ("insert", ["1 day"]),
+        ("insert", ["2 days"]),
+    ]
+
+
 async def test_truncate_and_cascades(tables: Connection) -> None:
     await tables.execute(
         "CREATE TABLE posts (id int PRIMARY KEY, author bigint REFERENCES users ON DELETE CASCADE ON UPDATE CASCADE)"
