@@ -68,10 +68,11 @@ BEGIN
             salted := true;
             needs_utc := true;
             needs_styles := true;
-        ELSIF col.typtype = 'c' OR col.own_json THEN
+        -- An array of json: whether [[1]] has one dimension or two, and null is a value, its text alone says.
+        ELSIF col.typtype = 'c' OR col.own_json OR col.is_array AND col.type IN ('json'::regtype, 'jsonb'::regtype) THEN
             part := ref || '::text';
         -- A JSON null is a value, and no NULL.
-        ELSIF col.type IN ('json'::regtype, 'jsonb'::regtype) AND NOT col.is_array THEN
+        ELSIF col.type IN ('json'::regtype, 'jsonb'::regtype) THEN
             part := format('CASE %s_typeof(%s) WHEN ''null'' THEN ''{"$json":null}''::%1$s ELSE %2$s END', col.type::regtype, ref);
         END IF;
         plain := plain AND part = ref;
