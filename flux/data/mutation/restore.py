@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MASKED = "'masked:"
+# What capture makes of a masked value, in quotes as a document; a team's own text may well begin like it.
+_MASKED = re.compile(r"""'("?)masked:[0-9a-f]{64}\1'""")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +25,7 @@ class Value:
 
     @property
     def masked(self) -> bool:
-        return any(text is not None and text.startswith(MASKED) for text in (self.then, self.now))
+        return any(text is not None and _MASKED.fullmatch(text) for text in (self.then, self.now))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from flux.data.mutation.restore import Change, Value, script
 
+THEN, NOW = ("masked:" + digit * 64 for digit in "ab")
 ID = Value(column="id", then="'1'", now="'1'", key=True, fixed=True)
 
 
@@ -41,12 +42,19 @@ def test_deletes_then_updates_then_inserts() -> None:
 
 
 def test_masked_values_are_not_written() -> None:
-    secret = Value(column="x\ny", then="'masked:ab'", now="'masked:cd'")
+    secret = Value(column="x\ny", then=f"'{THEN}'", now=f"'{NOW}'")
     text = script('"t"', [change(ID, secret)], title="t\nDROP TABLE t;")
     assert text.splitlines()[:2] == [
         "-- t DROP TABLE t;",
         '-- "x y" is masked: its value is in no record, and stays or becomes its default.',
     ]
     assert "UPDATE" not in text
-    unchanged = Value(column="a", then="'masked:ab'", now="'masked:ab'")
+    unchanged = Value(column="a", then=f"'{THEN}'", now=f"'{THEN}'")
     assert "masked" not in script('"t"', [change(ID, unchanged)], title="t")
+    document = Value(column="d", then=f"'\"{THEN}\"'", now=f"'\"{NOW}\"'")
+    assert "UPDATE" not in script('"t"', [change(ID, document)], title="t")
+
+
+def test_text_that_looks_masked_is_written() -> None:
+    own = Value(column="a", then="'masked: to be told later'", now="'x'")
+    assert body(change(ID, own))[2] == 'UPDATE "t" SET "a" = \'masked: to be told later\' WHERE "id" = \'1\';'
