@@ -1,5 +1,6 @@
 -- How the columns of a table enter a mutation. In the texts chr(1) stands for the row's alias.
---   image     the select list of what goes through row_to_json; null when that may be the row itself
+--   image     the select list of what goes through row_to_json; null when that may be the row itself (a partition may
+--             have its root's columns in another order, and images are compared as text)
 --   key       the key as JSON array, or null; the same for equal keys whatever the session's settings
 --   changed   an array of the names of changed columns, of the rows o and n
 --   settings  what the function must set for texts that read back unharmed; `salted`: needs the mask's key
@@ -11,7 +12,7 @@ DECLARE
     ref text;
     part text;
     parts text[] := '{}';
-    plain bool := true;
+    plain bool := (SELECT c.relkind <> 'p' FROM pg_class c WHERE c.oid = root);
     key_parts text[] := array_fill(NULL::text, ARRAY[greatest(cardinality(key_columns), 1)]);
     differing text[] := '{}';
     simple bool;

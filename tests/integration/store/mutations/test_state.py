@@ -243,6 +243,18 @@ async def test_without_a_primary_key(connection: Connection) -> None:
             await ask(connection, question, "notes", *([moment] if question == "restore" else []), id="1")
 
 
+async def test_a_partition_with_its_columns_in_another_order(connection: Connection) -> None:
+    """Its rows are the same whether a statement names it or its root."""
+    await connection.execute(
+        "CREATE TABLE notes (kind text, n int) PARTITION BY LIST (kind); CREATE TABLE notes_a (n int, kind text); "
+        "ALTER TABLE notes ATTACH PARTITION notes_a FOR VALUES IN ('a')"
+    )
+    await install(connection)
+    moment = now()
+    await connection.execute("INSERT INTO notes_a (kind, n) VALUES ('a', 1)")
+    assert (await ask(connection, "at", "notes", moment))["items"] == []
+
+
 async def test_keys_of_many_kinds(connection: Connection) -> None:
     await connection.execute(
         "CREATE TABLE k (a timestamptz, b text, c numeric, v int, PRIMARY KEY (a, b, c)); SET timezone = 'Asia/Kolkata'"
