@@ -95,4 +95,6 @@ async def current_rows(conn: Connection, table: Managed, *, one: bool = False) -
     """A query for the rows of now: `key`, `image`. $1 the mask's key; with `one` $2 the key's values, as text[]."""
     text = await conn.fetchval("SELECT flux.current_rows($1, $2)", table.id, one)
     # A dropped table has none, but has had some.
-    return text or "SELECT NULL::text AS key, NULL::json AS image WHERE $1::bytea IS NULL"
+    return text or (
+        "SELECT NULL::text AS key, NULL::json AS image WHERE $1::bytea IS NULL" + " AND $2::text[] IS NULL" * one
+    )

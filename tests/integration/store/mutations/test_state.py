@@ -226,6 +226,7 @@ async def test_dropped_table(changing: Connection) -> None:
     await install(changing)
     assert [each["version"] for each in (await ask(changing, "history", "users", id="1"))["items"]] == [1]
     assert (await ask(changing, "at", "users", moment, id="1"))["values"]["email"] == "a"
+    assert (await ask(changing, "at", "users", moment, id="2"))["values"] is None
     with pytest.raises(Conflict, match="was dropped"):
         await ask(changing, "restore", "users", moment)
 
