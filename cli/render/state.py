@@ -46,7 +46,7 @@ def blame_lines(answer: Json, *, now: datetime, zone: tzinfo | None = None, pain
             clean(column["column"]),
             _value(column["value"]),
             f"v{column['version']}" if column.get("version") else "-",
-            moment(column["at"], now, zone) if column.get("at") else "before the record",
+            moment(column["at"], now, zone) if column.get("at") else "in no record",
             "  ".join(_author(column)) if column.get("at") else "-",
         )
         for column in answer["columns"]

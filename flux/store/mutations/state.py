@@ -50,7 +50,7 @@ async def history(conn: Connection, row: Row, *, after: str | None = None, limit
 
 
 async def blame(conn: Connection, row: Row) -> Json:
-    """Who last wrote each column of a row as it is, or as it was when it was deleted. None of it without mutations."""
+    """Who last wrote each column of a row as it is, or as it was when it went. None of it without mutations."""
     latest = await _latest(conn, row, None)
     written = await conn.fetch(statement("mutation_blame"), row.hash, row.key, row.table.id)
     ids = {item["id"] for item in written}
@@ -61,7 +61,11 @@ async def blame(conn: Connection, row: Row) -> Json:
         )
     }
     by_column = {item["column"]: made[item["id"]] for item in written}
-    image = await _image_now(conn, row) if latest is None else latest["new"] or latest["old"]
+    # The latest mutation knows nothing of columns that were made, renamed or dropped since.
+    image, ended = await _image_now(conn, row), None
+    if image is None and latest is not None:
+        image = latest["new"] or latest["old"]
+        ended = to_json(latest) if latest["operation"] == "delete" else await _wiped(conn, row, latest["at"])
     versions = {id_: await _version(conn, row, by) for id_, by in made.items()}
     columns = []
     for name, value in fields(image).items():
@@ -77,8 +81,7 @@ async def blame(conn: Connection, row: Row) -> Json:
                 **(author(by) if by else {}),
             }
         )
-    deleted = latest is not None and latest["operation"] == "delete"
-    return {**_about(row), "deleted": to_json(latest) if deleted and latest else None, "columns": columns}
+    return {**_about(row), "deleted": ended, "columns": columns}
 
 
 async def at_row(conn: Connection, row: Row, moment: datetime) -> Json:
@@ -228,6 +231,12 @@ async def _image_at(conn: Connection, row: Row, moment: datetime) -> tuple[str |
     # Unless the table was emptied meanwhile, the row was then what it was before its first change; or still is.
     hidden = await gaps(conn, row.table, moment, first["at"] if first else None)
     return (first["old"] if first else await _image_now(conn, row)), not hidden
+
+
+async def _wiped(conn: Connection, row: Row, since: datetime) -> Json | None:
+    """What took away a row that no mutation of its own ended."""
+    found = await gaps(conn, row.table, since, None)
+    return found[0] if found else None
 
 
 async def _image_now(conn: Connection, row: Row) -> str | None:

@@ -23,7 +23,7 @@ class RowHistory(TypedDict):
 class BlamedColumn(TypedDict):
     column: str
     value: Any
-    at: Annotated[str | None, "Null: not written since changes are recorded."]
+    at: Annotated[str | None, "Null: written by no mutation, but before the record or by ALTER TABLE."]
     version: int | None
     operation: str | None
     request_id: NotRequired[str | None]
@@ -37,7 +37,7 @@ class BlamedColumn(TypedDict):
 class RowBlame(TypedDict):
     table: str
     row: dict[str, Any]
-    deleted: Annotated[Mutation | None, "What deleted it."]
+    deleted: Annotated[Mutation | None, "What deleted it, or emptied or dropped the table."]
     columns: list[BlamedColumn]
 
 

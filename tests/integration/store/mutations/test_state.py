@@ -11,6 +11,7 @@ from flux.failure import HostError
 from flux.store.mutations.install import install
 from flux.store.pool import Connection
 from tests.fixtures.masking import mask_columns
+from tests.integration.data.mutation.conftest import let_make_event_triggers
 
 from .conftest import ask, now
 
@@ -64,6 +65,31 @@ async def test_blame(changing: Connection) -> None:
     await changing.execute("DELETE FROM users")
     blame = await ask(changing, "blame", "users", id="1")
     assert blame["deleted"]["operation"] == "delete"
+    assert blame["columns"][1]["value"] == "a"
+
+
+async def test_blame_is_of_the_columns_of_now(changing: Connection) -> None:
+    await changing.execute("INSERT INTO users (email, amount) VALUES ('a', 1)")
+    await changing.execute("ALTER TABLE users DROP settings; ALTER TABLE users RENAME email TO address")
+    await changing.execute("ALTER TABLE users ADD plan text DEFAULT 'free'")
+    await install(changing)
+    blame = await ask(changing, "blame", "users", id="1")
+    told = {each["column"]: (each["value"], each["version"]) for each in blame["columns"]}
+    assert {name: told.get(name) for name in ("address", "amount", "plan", "settings", "email")} == {
+        **{"address": ("a", None), "amount": (1, 1), "plan": ("free", None)},
+        **{"settings": None, "email": None},
+    }
+
+
+@pytest.mark.parametrize(("ending", "operation"), [("TRUNCATE users", "truncate"), ("DROP TABLE users", "ddl")])
+async def test_blame_of_a_row_that_went_with_its_table(
+    changing: Connection, database_url: str, ending: str, operation: str
+) -> None:
+    await let_make_event_triggers(database_url)
+    await changing.execute("INSERT INTO users (email) VALUES ('a')")
+    await changing.execute(ending)
+    blame = await ask(changing, "blame", "users", id="1")
+    assert blame["deleted"]["operation"] == operation
     assert blame["columns"][1]["value"] == "a"
 
 

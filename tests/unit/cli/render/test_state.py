@@ -61,7 +61,7 @@ def test_blame() -> None:
     assert lines[:3] == ["  seats row=a, number=1", f"  deleted 14:03:22.104  {AUTHOR}", ""]
     assert [line.split() for line in lines[3:5]] == [
         ["COLUMN", "VALUE", "WRITTEN", "BY"],
-        ["row", '"a"', "-", "before", "the", "record", "-"],
+        ["row", '"a"', "-", "in", "no", "record", "-"],
     ]
     assert lines[5].endswith(AUTHOR)
 
