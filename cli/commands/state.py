@@ -127,6 +127,7 @@ def restore(
 ) -> None:
     """Print the SQL that would bring a row, or a table, back to a moment."""
     from ..errors import BadUsage
+    from ..render.state import recorded_from
 
     if not dry_run:
         raise BadUsage(
@@ -136,6 +137,8 @@ def restore(
 
     def show(out: Terminal, answer: Any) -> None:
         out.write(answer["sql"])
+        if why := recorded_from(answer):
+            out.note(f"{why}: what was changed before that does not come back")
         for gap in answer["gaps"]:
             out.note(f"{gap['operation']} at {gap['at']} removed rows that are in no record: they do not come back")
 

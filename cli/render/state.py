@@ -62,7 +62,7 @@ def diff_lines(answer: Json, *, paint: Paint = PLAIN) -> list[str]:
     if "counts" not in answer:
         lines = [f"  {paint.bold(_subject(answer))}  {answer['mutations']} mutations", ""]
         lines += [f"    {line}" for line in _change_lines(answer["changes"], paint)] or ["    no difference"]
-        return lines + ([] if answer["known"] else [f"  {paint.yellow('!')} {_UNKNOWN}"])
+        return lines + ([] if answer["known"] else [f"  {paint.yellow('!')} {_why_unknown(answer)}"])
     counts = answer["counts"]
     told = ", ".join(f"{number} {kind}" for kind, number in counts.items() if number) or "no difference"
     lines = [f"  {paint.bold(clean(answer['table']))}  {told}"]
@@ -81,7 +81,7 @@ def at_lines(answer: Json, *, paint: Paint = PLAIN) -> list[str]:
             lines.append("    no such row then")
         else:
             lines += [f"    {name}  {value}" for name, value in _aligned(answer["values"])]
-        return lines + ([] if answer["known"] else [f"  {paint.yellow('!')} {_UNKNOWN}"])
+        return lines + ([] if answer["known"] else [f"  {paint.yellow('!')} {_why_unknown(answer)}"])
     items = answer["items"]
     names = list(dict.fromkeys(name for item in items for name in item["values"]))
     rows = [[_value(item["values"][name]) if name in item["values"] else "" for name in names] for item in items]
@@ -89,10 +89,19 @@ def at_lines(answer: Json, *, paint: Paint = PLAIN) -> list[str]:
     return lines + list(_gap_lines(answer, paint))
 
 
-_UNKNOWN = "the table was emptied or dropped since: this may not be how the row stood"
+def _why_unknown(answer: Json) -> str:
+    why = recorded_from(answer) or "the table was emptied or dropped since"
+    return f"{why}: this may not be how the row stood"
+
+
+def recorded_from(answer: Json) -> str | None:
+    """For an answer about a moment before the record begins."""
+    return f"changes are recorded from {clean(answer['record_from'])} on" if answer.get("record_from") else None
 
 
 def _gap_lines(answer: Json, paint: Paint) -> Iterator[str]:
+    if why := recorded_from(answer):
+        yield f"  {paint.yellow('!')} {why}: rows may have been different"
     for gap in answer.get("gaps") or ():
         what = "DROP TABLE" if gap["operation"] == "ddl" else "TRUNCATE"
         yield f"  {paint.yellow('!')} {what} at {clean(gap['at'])}: rows that it removed are in no record"

@@ -19,7 +19,7 @@ ROWS = 5000
 
 
 async def restore(conn: Connection, table: Managed, moment: datetime, row: Row | None = None) -> Json:
-    """The SQL, the number of rows that it changes, and `gaps` that it cannot mend; within `tables.snapshot`.
+    """The SQL, how many rows it changes, and what it cannot mend (`gaps`, `record_from`); in `tables.snapshot`.
 
     Raises Conflict when the table is gone, 400 INVALID_ARGUMENT when it has no primary key, or too much has changed.
     """
@@ -47,6 +47,7 @@ async def restore(conn: Connection, table: Managed, moment: datetime, row: Row |
         "time": plain(moment),
         "rows": len(changes),
         "sql": sql,
+        "record_from": table.record_from(moment),
         "gaps": await gaps(conn, table, moment, None),
     }
 

@@ -87,7 +87,7 @@ async def blame(conn: Connection, row: Row) -> Json:
 async def at_row(conn: Connection, row: Row, moment: datetime) -> Json:
     """The row as it stood at `moment`: `values` is null when there was none, `known` false when nobody can say."""
     image, known = await _image_at(conn, row, moment)
-    return {**_about(row), "time": plain(moment), "values": raw(image), "known": known}
+    return {**_about(row), "time": plain(moment), "values": raw(image), **_known(row.table, moment, known)}
 
 
 async def at_table(
@@ -115,6 +115,7 @@ async def at_table(
         "time": plain(moment),
         "items": items,
         "next": (rows[-1]["key"] if table.key else rows[-1]["image"]) if more else None,
+        "record_from": table.record_from(moment),
         "gaps": await gaps(conn, table, moment, None),
     }
 
@@ -137,7 +138,7 @@ async def diff_row(conn: Connection, row: Row, start: datetime, end: datetime) -
         "to": plain(end),
         "before": raw(before),
         "after": raw(after),
-        "known": known_before and known_after,
+        **_known(row.table, start, known_before and known_after),
         "changes": changes(before, after),
         "mutations": number,
     }
@@ -171,6 +172,7 @@ async def diff_table(
             for row in listed[:limit]
         ],
         "next": listed[limit - 1]["key"] if len(listed) > limit else None,
+        "record_from": table.record_from(start),
         "gaps": await gaps(conn, table, start, end),
     }
 
@@ -190,6 +192,10 @@ async def gaps(conn: Connection, table: Managed, start: datetime, end: datetime 
 
 def _about(row: Row) -> Json:
     return {"table": row.table.name, "row": key_object(row.key, row.table.key)}
+
+
+def _known(table: Managed, moment: datetime, known: bool) -> Json:
+    return {"known": known, "record_from": None if known else table.record_from(moment)}
 
 
 def _key(table: Managed, key: str | None) -> Any:
@@ -230,7 +236,8 @@ async def _image_at(conn: Connection, row: Row, moment: datetime) -> tuple[str |
     )
     # Unless the table was emptied meanwhile, the row was then what it was before its first change; or still is.
     hidden = await gaps(conn, row.table, moment, first["at"] if first else None)
-    return (first["old"] if first else await _image_now(conn, row)), not hidden
+    known = not hidden and moment >= row.table.since
+    return (first["old"] if first else await _image_now(conn, row)), known
 
 
 async def _wiped(conn: Connection, row: Row, since: datetime) -> Json | None:

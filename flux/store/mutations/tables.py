@@ -12,7 +12,9 @@ import asyncpg
 from flux.data.mutation.key import key_values
 from flux.errors import NotFound
 from flux.failure import HostError, nearest
+from flux.store.mutations.weeks import OLDEST_KEPT
 from flux.store.pool import Connection
+from flux.store.shape import plain
 
 # What the trigger functions set, so that images of now and then compare as text.
 _STYLES = (
@@ -23,14 +25,22 @@ _STYLES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Managed:
-    """`relation`: its oid; it no longer exists when `dropped_at` is set. `key`: columns of the primary key."""
+    """`relation`: its oid; it no longer exists when `dropped_at` is set. `key`: columns of the primary key.
+
+    `since`: what changed before is not in the record, or no longer.
+    """
 
     id: int
     relation: int
     schema: str
     name: str
     key: tuple[str, ...]
+    since: datetime
     dropped_at: datetime | None
+
+    def record_from(self, moment: datetime) -> str | None:
+        """`since`, for an answer about a moment before it."""
+        return plain(self.since) if moment < self.since else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +64,8 @@ async def snapshot(conn: Connection) -> AsyncGenerator[None]:
 async def find_table(conn: Connection, name: str) -> Managed:
     """`users` or `public.users`; of several the one that still exists. Raises NotFound."""
     rows = await conn.fetch(
-        "SELECT id, relation, schema, name, key, dropped_at FROM flux.managed_tables "
+        f"SELECT id, relation, schema, name, key, greatest(since, {OLDEST_KEPT}) AS since, dropped_at "  # noqa: S608 (a constant)
+        "FROM flux.managed_tables "
         "WHERE name = $1 OR schema || '.' || name = $1 "
         "ORDER BY dropped_at DESC NULLS FIRST, array_position(current_schemas(false), schema) LIMIT 1",
         name,
@@ -70,6 +81,7 @@ async def find_table(conn: Connection, name: str) -> Managed:
         schema=row["schema"],
         name=row["name"],
         key=tuple(row["key"]),
+        since=row["since"],
         dropped_at=row["dropped_at"],
     )
 

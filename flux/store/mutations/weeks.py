@@ -22,6 +22,11 @@ RETENTION_DAYS = 365
 WEEK = timedelta(days=7)
 LOCK_KEY = 0x666C7764  # of its own: sweeping mutations and sweeping executions do not wait for each other
 PREFIX = "mutations_"
+# When the oldest week begins that is kept: an expression.
+OLDEST_KEPT = (
+    "(SELECT to_date(right(min(relname)::text, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC' FROM pg_class "
+    "WHERE relnamespace = 'flux'::regnamespace AND relispartition AND relkind = 'r' AND relname ~ '^mutations_\\d{8}$')"
+)
 
 
 async def ensure_weeks(conn: Connection, today: date) -> list[date]:

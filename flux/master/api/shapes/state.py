@@ -34,6 +34,11 @@ class BlamedColumn(TypedDict):
     tenant: NotRequired[str | None]
 
 
+RecordFrom = Annotated[
+    str | None, "Given when the time is before it: changes of the table are in the record from then on."
+]
+
+
 class RowBlame(TypedDict):
     table: str
     row: dict[str, Any]
@@ -52,7 +57,10 @@ class StateAt(TypedDict):
     time: str
     row: NotRequired[dict[str, Any]]
     values: NotRequired[Annotated[dict[str, Any] | None, "Null when there was no such row."]]
-    known: NotRequired[Annotated[bool, "False when a TRUNCATE or DROP TABLE since then hides it."]]
+    known: NotRequired[
+        Annotated[bool, "False when a TRUNCATE or DROP TABLE since then hides it, or the record begins later."]
+    ]
+    record_from: RecordFrom
     items: NotRequired[list[StoodRow]]
     next: NotRequired[str | None]
     gaps: NotRequired[list[Mutation]]
@@ -81,6 +89,7 @@ StateDiff = TypedDict(
         "before": NotRequired[dict[str, Any] | None],
         "after": NotRequired[dict[str, Any] | None],
         "known": NotRequired[bool],
+        "record_from": RecordFrom,
         "changes": NotRequired[list[Change]],
         "mutations": NotRequired[int],
         "counts": NotRequired[DiffCounts],
@@ -97,3 +106,4 @@ class StateRestore(TypedDict):
     rows: int
     sql: Annotated[str, "One transaction, for you to read and to run."]
     gaps: list[Mutation]
+    record_from: RecordFrom

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from flux.errors import Conflict, NotFound
 from flux.failure import HostError
 from flux.store.mutations.install import install
+from flux.store.mutations.weeks import ensure_weeks, monday
 from flux.store.pool import Connection
 from tests.fixtures.masking import mask_columns
 from tests.integration.data.mutation.conftest import let_make_event_triggers
@@ -50,7 +51,11 @@ async def test_a_row_older_than_the_record(connection: Connection) -> None:
     assert item["version"] == 2
     blame = await ask(connection, "blame", "old", id="1")
     assert [(each["column"], each["version"]) for each in blame["columns"]] == [("id", None), ("a", 2), ("b", None)]
-    assert (await ask(connection, "at", "old", before, id="1"))["values"] == {"id": 1, "a": 1, "b": 1}
+    stood = await ask(connection, "at", "old", before, id="1")
+    assert (stood["values"], stood["known"]) == ({"id": 1, "a": 1, "b": 1}, False)
+    assert stood["record_from"] is not None
+    stood = await ask(connection, "at", "old", now(), id="1")
+    assert (stood["known"], stood["record_from"]) == (True, None)
 
 
 async def test_blame(changing: Connection) -> None:
@@ -66,6 +71,25 @@ async def test_blame(changing: Connection) -> None:
     blame = await ask(changing, "blame", "users", id="1")
     assert blame["deleted"]["operation"] == "delete"
     assert blame["columns"][1]["value"] == "a"
+
+
+async def test_a_moment_in_a_week_that_was_dropped(changing: Connection) -> None:
+    """Then a row that has not changed since need not be what it was."""
+    today = now().date()
+    await ensure_weeks(changing, today)
+    await changing.execute("UPDATE flux.managed_tables SET since = '2020-01-01'")
+    await changing.execute("INSERT INTO users (email) VALUES ('a')")
+    before, kept = now() - timedelta(days=8), f"{monday(today)}T00:00:00.000000Z"
+    asked = [
+        await ask(changing, "at", "users", before, id="1"),
+        await ask(changing, "at", "users", before),
+        await ask(changing, "diff", "users", before, now(), id="1"),
+        await ask(changing, "diff", "users", before, now()),
+        await ask(changing, "restore", "users", before),
+    ]
+    assert [(each["record_from"], each.get("known", False)) for each in asked] == [(kept, False)] * len(asked)
+    asked = [await ask(changing, what, "users", now()) for what in ("at", "restore")]
+    assert [each["record_from"] for each in asked] == [None, None]
 
 
 async def test_blame_is_of_the_columns_of_now(changing: Connection) -> None:
@@ -235,7 +259,7 @@ async def test_truncate_hides_rows(changing: Connection) -> None:
     await changing.execute("TRUNCATE users")
     emptied = now()
     assert await ask(changing, "at", "users", emptied, id="1") == {
-        **{"table": "users", "row": {"id": 1}, "values": None, "known": True},
+        **{"table": "users", "row": {"id": 1}, "values": None, "known": True, "record_from": None},
         "time": emptied.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
     # The record knows the row from its insert; of the table it can only say that something is missing.

@@ -111,3 +111,9 @@ def test_at() -> None:
         "  ! TRUNCATE at T: rows that it removed are in no record",
     ]
     assert at_lines({"items": [], "gaps": []}) == ["no rows then"]
+    assert at_lines({"items": [], "gaps": [], "record_from": "T"}) == [
+        "no rows then",
+        "  ! changes are recorded from T on: rows may have been different",
+    ]
+    early = {**row, "known": False, "record_from": "T"}
+    assert at_lines(early)[-1] == "  ! changes are recorded from T on: this may not be how the row stood"
