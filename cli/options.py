@@ -79,11 +79,13 @@ def since(text: str | None, now: datetime | None = None) -> str | None:
     """`10m` or an ISO time as an ISO time in UTC. A time without a zone is this machine's."""
     if text is None:
         return None
-    if match := _AGO.fullmatch(text.strip()):
-        at = (now or datetime.now(UTC)) - timedelta(seconds=int(match[1]) * _UNIT_S[match[2]])
-    else:
-        try:
+    try:
+        if match := _AGO.fullmatch(text.strip()):
+            at = (now or datetime.now(UTC)) - timedelta(seconds=int(match[1]) * _UNIT_S[match[2]])
+        else:
             at = datetime.fromisoformat(text.strip())
-        except ValueError:
-            raise BadUsage(f"{text!r} is not a time", hint="such as 10m, 2h, 1d or 2026-11-22T14:00") from None
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        at = at.astimezone(UTC)
+    # OverflowError: a year that no date has, of a time so long ago or in another zone.
+    except (ValueError, OverflowError):
+        raise BadUsage(f"{text!r} is not a time", hint="such as 10m, 2h, 1d or 2026-11-22T14:00") from None
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")

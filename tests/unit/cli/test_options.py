@@ -45,7 +45,7 @@ def test_since(given: str | None, meant: str | None) -> None:
     assert since(given, NOW) == meant
 
 
-@pytest.mark.parametrize("given", ["yesterday", "10", "m", "-5m"])
+@pytest.mark.parametrize("given", ["yesterday", "10", "m", "-5m", "999999999d", "0001-01-01T00:00+14:00"])
 def test_what_is_not_a_time(given: str) -> None:
     with pytest.raises(BadUsage):
         since(given, NOW)
