@@ -38,14 +38,14 @@ def _object(text: str) -> dict[str, str] | None:
     if not text.startswith("{"):
         return None
     try:
-        parsed = json.loads(text, parse_int=str, parse_float=str)
+        parsed = json.loads(text, parse_int=orjson.Fragment, parse_float=orjson.Fragment)
     except ValueError:
         return None
     return {name: _text(value) for name, value in parsed.items()}
 
 
 def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _pairs(text: str) -> dict[str, str]:

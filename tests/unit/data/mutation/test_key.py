@@ -18,6 +18,7 @@ from flux.failure import HostError
         ("{not json", ["id"], ["{not json"]),
         ("b=2,a=x y", ["a", "b"], ["x y", "2"]),
         ('{"a": "x,y", "b": true}', ["a", "b"], ["x,y", "true"]),
+        ('{"a": null, "b": {"n": 1.50}}', ["a", "b"], ["null", '{"n":1.50}']),
     ],
 )
 def test_which_row(text: str, columns: list[str], values: list[str]) -> None:
