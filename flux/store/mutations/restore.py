@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from flux.data.mutation.image import fields
 from flux.data.mutation.restore import Change, Value, quoted, script
 from flux.errors import Conflict
 from flux.failure import invalid
@@ -57,15 +58,29 @@ async def _changes(conn: Connection, table: Managed, images: list[tuple[str | No
     rows = await conn.fetch(
         statement("mutation_literals"), table.relation, [then for then, _ in images], [now for _, now in images]
     )
+    generated = await _generated(conn, table)
     values: list[list[Value]] = [[] for _ in images]
     for row in rows:
         values[row["place"] - 1].append(
             Value(column=row["name"], then=row["then"], now=row["now"], key=row["key"], fixed=row["fixed"])
         )
     changes = [
-        Change(values=own, existed=then is not None, exists=now is not None)
+        Change(
+            values=own,
+            existed=then is not None,
+            exists=now is not None,
+            gone=tuple(fields(then).keys() - generated - {value.column for value in own}),
+        )
         for own, (then, now) in zip(values, images, strict=True)
     ]
     if any(value.key and value.masked for change in changes for value in change.values):
         raise invalid(f'The key of table "{table.name}" is masked: the record does not say which rows these are.')
     return changes
+
+
+async def _generated(conn: Connection, table: Managed) -> frozenset[str]:
+    rows = await conn.fetch(
+        "SELECT attname FROM pg_attribute WHERE attrelid = $1 AND attgenerated <> '' AND NOT attisdropped",
+        table.relation,
+    )
+    return frozenset(row["attname"] for row in rows)

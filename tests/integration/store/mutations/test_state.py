@@ -230,7 +230,9 @@ async def test_restore_after_columns_changed(changing: Connection) -> None:
         "ALTER TABLE users DROP COLUMN tags; ALTER TABLE users ADD plan text NOT NULL DEFAULT 'free'"
     )
     await install(changing)
-    await changing.execute((await ask(changing, "restore", "users", moment))["sql"])
+    sql = (await ask(changing, "restore", "users", moment))["sql"]
+    assert [line.split()[1] for line in sql.splitlines() if "does not come back" in line] == ['"tags"']
+    await changing.execute(sql)
     rows = await changing.fetch("SELECT id, email, plan FROM users ORDER BY id")
     assert [tuple(row) for row in rows] == [(1, "a", "free"), (2, "b", "free")]
     stood = await ask(changing, "at", "users", moment, id="1")
@@ -238,6 +240,22 @@ async def test_restore_after_columns_changed(changing: Connection) -> None:
     assert "plan" not in stood["values"]
     diff = await ask(changing, "diff", "users", moment, now(), id="1")
     assert {"column": "tags", "old": None} in diff["changes"]
+
+
+async def test_restore_rows_that_refer_to_each_other(connection: Connection) -> None:
+    await connection.execute("CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree ON DELETE CASCADE)")
+    await install(connection)
+    await connection.execute("INSERT INTO tree VALUES (9, NULL), (1, 9), (2, 1)")
+    stood, moment = await connection.fetch("SELECT * FROM tree ORDER BY id"), now()
+    await connection.execute("DELETE FROM tree WHERE id = 9")
+    await connection.execute(
+        "ALTER TABLE tree DROP CONSTRAINT tree_parent_fkey, ADD FOREIGN KEY (parent) REFERENCES tree"
+    )
+    emptied = now()
+    await connection.execute((await ask(connection, "restore", "tree", moment))["sql"])
+    assert await connection.fetch("SELECT * FROM tree ORDER BY id") == stood
+    await connection.execute((await ask(connection, "restore", "tree", emptied))["sql"])
+    assert await connection.fetchval("SELECT count(*) FROM tree") == 0
 
 
 async def test_masked_values_do_not_come_back(changing: Connection) -> None:

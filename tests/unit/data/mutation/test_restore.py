@@ -41,6 +41,35 @@ def test_deletes_then_updates_then_inserts() -> None:
     assert body(made)[2] == 'DELETE FROM "t" WHERE "id" = \'2\';'
 
 
+def test_rows_that_may_refer_to_each_other_go_and_come_at_once() -> None:
+    def value(column: str, text: str) -> Value:
+        return Value(column=column, then=text, now=None, key=True)
+
+    inserted = [change(value("id", text), value("b", text), exists=False) for text in ("'1'", "'2'")]
+    other = change(value("id", "'3'"), exists=False)
+    assert script('"t"', [*inserted, other], title="t").split(";\n")[2:4] == [
+        "INSERT INTO \"t\" (\"id\", \"b\") OVERRIDING SYSTEM VALUE VALUES\n    ('1', '1'),\n    ('2', '2')",
+        'INSERT INTO "t" ("id") OVERRIDING SYSTEM VALUE VALUES (\'3\')',
+    ]
+
+    def made(*columns: str, number: int) -> Change:
+        values = [Value(column=column, then=None, now=f"'{number}'", key=True) for column in columns]
+        return change(*values, existed=False)
+
+    one, two = ([made(*columns, number=n) for n in (1, 2)] for columns in ("a", "ab"))
+    assert script('"t"', one, title="t").split(";\n")[2] == "DELETE FROM \"t\" WHERE \"a\" IN (\n    '1',\n    '2')"
+    assert script('"t"', two, title="t").split(";\n")[2] == (
+        "DELETE FROM \"t\" WHERE (\"a\", \"b\") IN (\n    ('1', '1'),\n    ('2', '2'))"
+    )
+
+
+def test_columns_that_the_table_no_longer_has_are_told() -> None:
+    gone = Change(values=[ID], existed=True, exists=True, gone=("old\nname",))
+    assert script('"t"', [gone], title="t").splitlines()[1] == (
+        '-- "old name" is no column of the table now: what it held does not come back.'
+    )
+
+
 def test_masked_values_are_not_written() -> None:
     secret = Value(column="x\ny", then=f"'{THEN}'", now=f"'{NOW}'")
     text = script('"t"', [change(ID, secret)], title="t\nDROP TABLE t;")
