@@ -1,4 +1,5 @@
--- How the columns of a table enter a mutation. In the texts chr(1) stands for the row's alias.
+-- How the columns of a table enter a mutation; all but virtual ones, which transition tables do not have: to read them
+-- from there is an error. In the texts chr(1) stands for the row's alias.
 --   image     the select list of what goes through row_to_json; null when that may be the row itself (a partition may
 --             have its root's columns in another order, and images are compared as text)
 --   key       the key as JSON array, or null; the same for equal keys whatever the session's settings
@@ -12,7 +13,8 @@ DECLARE
     ref text;
     part text;
     parts text[] := '{}';
-    plain bool := (SELECT c.relkind <> 'p' FROM pg_class c WHERE c.oid = root);
+    plain bool := (SELECT c.relkind <> 'p' FROM pg_class c WHERE c.oid = root)
+        AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = root AND attgenerated = 'v');
     key_parts text[] := array_fill(NULL::text, ARRAY[greatest(cardinality(key_columns), 1)]);
     differing text[] := '{}';
     simple bool;
@@ -53,7 +55,7 @@ BEGIN
         JOIN pg_type t ON t.oid = base.base
         LEFT JOIN base element_base ON t.typcategory = 'A' AND element_base.type = t.typelem
         LEFT JOIN pg_type element ON element.oid = element_base.base
-        WHERE a.attrelid = root AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE a.attrelid = root AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
         ORDER BY a.attnum
     LOOP
         ref := chr(1) || '.' || quote_ident(col.name);

@@ -47,7 +47,7 @@ BEGIN
         RETURN NULL;
     END IF;
     part := flux.columns_captured(table_.root, table_.key, table_.masked, '$1::bytea');
-    list := coalesce(part.image, (SELECT string_agg(chr(1) || '.' || quote_ident(c), ', ') FROM unnest(table_.columns) c));
+    list := coalesce(part.image, (SELECT string_agg(chr(1) || '.' || quote_ident(c), ', ') FROM unnest(table_.columns) c), '');
     RETURN concat('SELECT ', coalesce(replace(part.key, chr(1), 't'), 'NULL::text'), ' AS key, row_to_json(x.*) AS image FROM ',
         table_.root::regclass, ' t, LATERAL (SELECT ', replace(list, chr(1), 't'), ') x WHERE $1::bytea IS NOT NULL', (
             SELECT string_agg(format(' AND t.%I = ($2::text[])[%s]::%s', k.name, place, format_type(a.atttypid, a.atttypmod)), '')

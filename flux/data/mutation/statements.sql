@@ -7,8 +7,10 @@ CREATE FUNCTION flux.capture_statement(kind text, id int, columns text[], image 
     old_rows text, new_rows text, who text, moment text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    numbered CONSTANT text := '(SELECT *, row_number() OVER () AS "flux place" FROM %s AS r)';
-    list text := coalesce(image, (SELECT string_agg(chr(1) || '.' || quote_ident(c), ', ') FROM unnest(columns) c));
+    numbered CONSTANT text := concat('(SELECT ', (SELECT string_agg(format('r.%I, ', c), '') FROM unnest(columns) c),
+        'row_number() OVER () AS "flux place" FROM ');
+    -- Empty for a table without columns.
+    list text := coalesce(image, (SELECT string_agg(chr(1) || '.' || quote_ident(c), ', ') FROM unnest(columns) c), '');
     old_key text := coalesce(replace(key, chr(1), 'o'), 'NULL::text');
     new_key text := coalesce(replace(key, chr(1), 'n'), 'NULL::text');
     same text := CASE WHEN key IS NULL THEN 'true' ELSE old_key || ' = ' || new_key END;
@@ -28,8 +30,8 @@ BEGIN
         old_image := CASE WHEN image IS NULL THEN 'row_to_json(o.*)' ELSE 'row_to_json(x.*)' END;
     ELSE
         source := CASE kind WHEN 'update' THEN old_rows || ' o CROSS JOIN ' || new_rows || ' n'
-            ELSE format(numbered, old_rows) || ' o JOIN ' || format(numbered, new_rows)
-                || ' n ON n."flux place" = o."flux place"' END
+            ELSE concat(numbered, old_rows, ' AS r) o JOIN ', numbered, new_rows,
+                ' AS r) n ON n."flux place" = o."flux place"') END
             || ' CROSS JOIN LATERAL (SELECT ' || replace(list, chr(1), 'o') || ') ox'
             || ' CROSS JOIN LATERAL (SELECT ' || replace(list, chr(1), 'n') || ') nx'
             -- OFFSET 0: worked out once, though it is named twice.
@@ -103,7 +105,7 @@ BEGIN
         'capture.who.request_id, pg_current_xact_id(), ', id, ', capture.who.span, ''truncate'', capture.who.function, '
         'capture.who.version, capture.who.actor, capture.who.tenant); RETURN NULL; END IF;', E'\n');
     IF table_.guarded THEN
-        body := concat(body, 'IF (SELECT bit_xor(hashtextextended(a.attname::text, a.atttypid::int8)) FROM pg_attribute a '
+        body := concat(body, 'IF (SELECT bit_xor(hashtextextended(a.attname || a.attgenerated::text, a.atttypid::int8)) FROM pg_attribute a '
             'WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped) IS DISTINCT FROM ',
             quote_nullable(table_.structure_hash), '::int8 THEN capture.statements := flux.capture_statements_now(TG_RELID, ', table_.by_row::text, '); ',
             'capture.salt := (SELECT s.key FROM flux.secret s WHERE s.name = ''mask''); ',

@@ -33,9 +33,10 @@ CROSS JOIN LATERAL (
         FROM pg_catalog.pg_partition_tree(roots.root) tree
         JOIN pg_catalog.pg_class c ON c.oid = tree.relid AND c.relkind IN ('r', 'p')) END AS relations) members
 CROSS JOIN LATERAL (
-    SELECT pg_catalog.array_agg(attname::text ORDER BY attnum) AS names,
-        pg_catalog.string_agg(attname || ' ' || atttypid, ',' ORDER BY attname) AS structure,
-        pg_catalog.bit_xor(pg_catalog.hashtextextended(attname::text, atttypid::int8)) AS structure_hash
+    SELECT pg_catalog.array_agg(attname::text ORDER BY attnum) FILTER (WHERE attgenerated <> 'v') AS names,
+        coalesce(pg_catalog.string_agg(attname || ' ' || atttypid || CASE attgenerated WHEN 'v' THEN ' virtual' ELSE '' END,
+            ',' ORDER BY attname), '') AS structure,
+        pg_catalog.bit_xor(pg_catalog.hashtextextended(attname || attgenerated::text, atttypid::int8)) AS structure_hash
     FROM pg_catalog.pg_attribute WHERE attrelid = roots.root AND attnum > 0 AND NOT attisdropped) columns
 LEFT JOIN LATERAL (
     SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.place) AS columns

@@ -204,6 +204,48 @@ async def test_generated_and_dropped_columns(tables: Connection) -> None:
     assert found[1]["changed"] == ["a", "area"]
 
 
+@pytest.mark.parametrize("by_row", [False, True])
+async def test_virtual_columns(tables: Connection, by_row: bool) -> None:
+    """Triggers are not given them; and they follow from the others."""
+    if tables.get_server_version().major < 18:
+        pytest.skip("Postgres has virtual columns from 18 on")
+    await tables.execute("CREATE TABLE boxes (id int PRIMARY KEY, a int, area int GENERATED ALWAYS AS (a * a) VIRTUAL)")
+    if by_row:
+        await tables.execute(
+            "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; "
+            "CREATE TRIGGER nothing AFTER UPDATE ON boxes FOR EACH ROW EXECUTE FUNCTION nothing()"
+        )
+    await tables.execute("INSERT INTO boxes VALUES (1, 1), (2, 2); UPDATE boxes SET a = 9 WHERE id = 1")
+    await tables.execute("UPDATE boxes SET a = a + 1; DELETE FROM boxes WHERE id = 1")
+    found = await written(tables)
+    assert told(found) == [
+        *(("insert", [n], None) for n in (1, 2)),
+        *(("update", [n], ["a"]) for n in (1, 2, 1)),
+        ("delete", [1], None),
+    ]
+    assert found[-1]["old"] == {"id": 1, "a": 10}
+
+
+async def test_a_column_that_becomes_virtual(guarded: Connection) -> None:
+    if guarded.get_server_version().major < 18:
+        pytest.skip("Postgres has virtual columns from 18 on")
+    await guarded.execute("ALTER TABLE users DROP plan, ADD plan text GENERATED ALWAYS AS (email) VIRTUAL")
+    await guarded.execute("INSERT INTO users (email) VALUES ('a'); UPDATE users SET email = 'b'")
+    await install(guarded)
+    await guarded.execute("UPDATE users SET email = 'c'")
+    assert told(await written(guarded)) == [
+        ("insert", [1], None),
+        ("update", [1], ["email"]),
+        ("update", [1], ["email"]),
+    ]
+
+
+async def test_a_table_without_columns(tables: Connection) -> None:
+    await tables.execute("CREATE TABLE nothing (); INSERT INTO nothing DEFAULT VALUES")
+    await tables.execute("ALTER TABLE nothing ADD a int; UPDATE nothing SET a = 1")
+    assert [(each["old"], each["new"]) for each in await written(tables)] == [(None, {}), ({"a": None}, {"a": 1})]
+
+
 TYPES: dict[str, tuple[str, Any]] = {
     "bigint": ("9223372036854775807", 9223372036854775807),
     "numeric": ("'-Infinity'", "-Infinity"),
