@@ -127,7 +127,7 @@ def restore(
 ) -> None:
     """Print the SQL that would bring a row, or a table, back to a moment."""
     from ..errors import BadUsage
-    from ..render.state import recorded_from
+    from ..render.state import cause, recorded_from
 
     if not dry_run:
         raise BadUsage(
@@ -140,7 +140,7 @@ def restore(
         if why := recorded_from(answer):
             out.note(f"{why}: what was changed before that does not come back")
         for gap in answer["gaps"]:
-            out.note(f"{gap['operation']} at {gap['at']} removed rows that are in no record: they do not come back")
+            out.note(f"{cause(gap)} at {gap['at']} removed rows that are in no record: they do not come back")
 
     _tell(options.api(url, project, data), table, "restore", {"to": moment(to), "id": id}, show, json=json)
 

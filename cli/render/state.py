@@ -99,12 +99,22 @@ def recorded_from(answer: Json) -> str | None:
     return f"changes are recorded from {clean(answer['record_from'])} on" if answer.get("record_from") else None
 
 
+def cause(gap: Json) -> str:
+    """The command that made a gap."""
+    return clean(gap["ddl"]["command"]) if gap["operation"] == "ddl" else "TRUNCATE"
+
+
 def _gap_lines(answer: Json, paint: Paint) -> Iterator[str]:
     if why := recorded_from(answer):
         yield f"  {paint.yellow('!')} {why}: rows may have been different"
     for gap in answer.get("gaps") or ():
-        what = "DROP TABLE" if gap["operation"] == "ddl" else "TRUNCATE"
-        yield f"  {paint.yellow('!')} {what} at {clean(gap['at'])}: rows that it removed are in no record"
+        what = cause(gap)
+        harm = (
+            "rows are told apart by their values, and it may have changed these"
+            if what == "ALTER TABLE"
+            else "rows that it removed are in no record"
+        )
+        yield f"  {paint.yellow('!')} {what} at {clean(gap['at'])}: {harm}"
 
 
 def _subject(answer: Json) -> str:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from flux.data.mutation.image import changes, fields
 from flux.data.mutation.key import key_object
+from flux.failure import invalid
 from flux.store.cursor import pack, unpack
 from flux.store.mutations.record import Json, author, to_json
 from flux.store.mutations.tables import Managed, Row, current_rows, mask_key
@@ -25,7 +26,7 @@ DEFAULT_LIMIT = 50
 # The hash in `row` alone finds it; "+ 0" keeps the planner from reading a table's index backwards instead.
 _OF_ROW = "WHERE m.row = $1 AND m.key = $2 AND m.table_id + 0 = $3 "
 # Row by row these leave no trace: what stood there before them is known only as far as it was changed before.
-_WIPES = "m.operation IN ('truncate', 'ddl') AND (m.operation = 'truncate' OR m.new->>'command' = 'DROP TABLE')"
+_WIPES = "m.operation IN ('truncate', 'ddl') AND (m.operation = 'truncate' OR m.new->>'command' = ANY ($4))"
 
 
 async def history(conn: Connection, row: Row, *, after: str | None = None, limit: int = DEFAULT_LIMIT) -> Json:
@@ -153,7 +154,12 @@ async def diff_table(
     after: str | None = None,
     limit: int = DEFAULT_LIMIT,
 ) -> Json:
-    """The rows that differ between two moments, by key, and how many of each kind there are."""
+    """The rows that differ between two moments, by key, and how many of each kind there are.
+
+    Raises 400 INVALID_ARGUMENT when the table has no primary key.
+    """
+    if not table.key:
+        raise invalid(f'Table "{table.name}" has no primary key: its rows cannot be told apart.')
     limit = max(1, min(limit, PAGE_LIMIT))
     rows = await conn.fetch(statement("mutation_table_diff"), table.id, start, end, after, limit + 1)
     listed = [row for row in rows if row["key"] is not None]
@@ -178,7 +184,10 @@ async def diff_table(
 
 
 async def gaps(conn: Connection, table: Managed, start: datetime, end: datetime | None) -> list[Json]:
-    """TRUNCATE and DROP TABLE after `start`, until `end`: rows went without a record of their own."""
+    """TRUNCATE and DROP TABLE after `start`, until `end`: rows went without a record of their own.
+
+    ALTER TABLE, too, where there is no key: rows are told apart by their values, and it changes these.
+    """
     rows = await conn.fetch(
         statement("mutation_select")
         + "WHERE m.table_id = $1 AND m.at > $2 AND ($3::timestamptz IS NULL OR m.at <= $3) "
@@ -186,6 +195,7 @@ async def gaps(conn: Connection, table: Managed, start: datetime, end: datetime 
         table.id,
         start,
         end,
+        ["DROP TABLE"] if table.key else ["DROP TABLE", "ALTER TABLE"],
     )
     return [to_json(row) for row in rows]
 

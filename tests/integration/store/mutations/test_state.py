@@ -310,6 +310,13 @@ async def test_without_a_primary_key(connection: Connection) -> None:
     for question in ("history", "restore"):
         with pytest.raises(HostError, match="no primary key"):
             await ask(connection, question, "notes", *([moment] if question == "restore" else []), id="1")
+    with pytest.raises(HostError, match="no primary key"):
+        await ask(connection, "diff", "notes", moment, now())
+    assert stood["gaps"] == []
+    await connection.execute("ALTER TABLE notes ADD more int")
+    await install(connection)
+    stood = await ask(connection, "at", "notes", moment)
+    assert [gap["ddl"]["command"] for gap in stood["gaps"]] == ["ALTER TABLE"]
 
 
 async def test_a_partition_with_its_columns_in_another_order(connection: Connection) -> None:

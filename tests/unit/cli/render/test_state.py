@@ -86,7 +86,7 @@ def test_diff() -> None:
             {"row": {"id": 1}, "operation": "updated", "changes": [{"column": "a", "old": 1, "new": 2}]},
             {"row": {"id": 2}, "operation": "deleted", "changes": [{"column": "a", "old": 1}]},
         ],
-        "gaps": [{"operation": "ddl", "at": "T"}],
+        "gaps": [{"operation": "ddl", "at": "T", "ddl": {"command": "DROP TABLE"}}],
     }
     assert diff_lines(table) == [
         "  users  1 updated, 1 deleted",
@@ -115,5 +115,9 @@ def test_at() -> None:
         "no rows then",
         "  ! changes are recorded from T on: rows may have been different",
     ]
+    altered = {"operation": "ddl", "at": "T", "ddl": {"command": "ALTER TABLE"}}
+    assert at_lines({"items": [], "gaps": [altered]})[-1] == (
+        "  ! ALTER TABLE at T: rows are told apart by their values, and it may have changed these"
+    )
     early = {**row, "known": False, "record_from": "T"}
     assert at_lines(early)[-1] == "  ! changes are recorded from T on: this may not be how the row stood"
