@@ -346,6 +346,16 @@ async def test_keys_of_many_kinds(connection: Connection) -> None:
     assert raised.value.code == "INVALID_VALUE"
 
 
+async def test_a_key_that_was_just_renamed(changing: Connection) -> None:
+    """Where event triggers are not allowed, Flux does not know of it yet."""
+    await changing.execute("INSERT INTO users (email) VALUES ('a')")
+    moment = now()
+    await changing.execute("ALTER TABLE users RENAME id TO number; UPDATE users SET email = 'b'")
+    assert [each["version"] for each in (await ask(changing, "history", "users", id="1"))["items"]] == [2, 1]
+    await changing.execute("ALTER TABLE users DROP CONSTRAINT users_pkey")
+    assert (await ask(changing, "at", "users", moment, id="1"))["values"]["email"] == "a"
+
+
 async def test_unknown_table(changing: Connection) -> None:
     with pytest.raises(NotFound, match='Did you mean "users"'):
         await ask(changing, "history", "user", id="1")
