@@ -9,7 +9,7 @@ from flux.data.mutation.restore import Change, Value, quoted, script
 from flux.errors import Conflict
 from flux.failure import invalid
 from flux.store.mutations.record import Json
-from flux.store.mutations.state import gaps
+from flux.store.mutations.state import gaps, image_at, image_now
 from flux.store.mutations.tables import Managed, Row, current_rows, mask_key
 from flux.store.pool import Connection
 from flux.store.shape import plain
@@ -17,6 +17,9 @@ from flux.store.sql import statement
 
 # What a person can still read, and what fits into an answer; more is a case for a backup.
 ROWS = 5000
+
+# A row's image then, and now; None where there was or is no such row.
+Images = tuple[str | None, str | None]
 
 
 async def restore(conn: Connection, table: Managed, moment: datetime, row: Row | None = None) -> Json:
@@ -28,18 +31,8 @@ async def restore(conn: Connection, table: Managed, moment: datetime, row: Row |
         raise Conflict(f'Table "{table.name}" was dropped at {plain(table.dropped_at)}: make it again first.')
     if not table.key:
         raise invalid(f'Table "{table.name}" has no primary key: its rows cannot be told apart.')
-    text = await current_rows(conn, table, one=False)
-    found = await conn.fetch(
-        statement("mutation_restore").replace("/* current rows */", text),
-        await mask_key(conn),
-        table.id,
-        moment,
-        row.key if row else None,
-        ROWS + 1,
-    )
-    if len(found) > ROWS:
-        raise invalid(f"More than {ROWS} rows have changed since; name one with an id, or take a later moment.")
-    changes = await _changes(conn, table, [(item["new"], item["old"]) for item in found])
+    images = await (_of_table(conn, table, moment) if row is None else _of_row(conn, row, moment))
+    changes = await _changes(conn, table, images)
     name = f"{quoted(table.schema)}.{quoted(table.name)}"
     what = f"{table.name} {row.key}" if row else table.name
     sql = script(name, changes, title=f"{what} back to {plain(moment)}")
@@ -53,7 +46,26 @@ async def restore(conn: Connection, table: Managed, moment: datetime, row: Row |
     }
 
 
-async def _changes(conn: Connection, table: Managed, images: list[tuple[str | None, str | None]]) -> list[Change]:
+async def _of_table(conn: Connection, table: Managed, moment: datetime) -> list[Images]:
+    found = await conn.fetch(
+        statement("mutation_restore").replace("/* current rows */", await current_rows(conn, table)),
+        await mask_key(conn),
+        table.id,
+        moment,
+        ROWS + 1,
+    )
+    if len(found) > ROWS:
+        raise invalid(f"More than {ROWS} rows have changed since; name one with an id, or take a later moment.")
+    return [(item["new"], item["old"]) for item in found]
+
+
+async def _of_row(conn: Connection, row: Row, moment: datetime) -> list[Images]:
+    """Without a look at the other rows."""
+    (then, _), now = await image_at(conn, row, moment), await image_now(conn, row)
+    return [(then, now)] if then != now else []
+
+
+async def _changes(conn: Connection, table: Managed, images: list[Images]) -> list[Change]:
     """Of rows' images then and now, in the order given."""
     rows = await conn.fetch(
         statement("mutation_literals"), table.relation, [then for then, _ in images], [now for _, now in images]

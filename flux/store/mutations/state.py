@@ -63,7 +63,7 @@ async def blame(conn: Connection, row: Row) -> Json:
     }
     by_column = {item["column"]: made[item["id"]] for item in written}
     # The latest mutation knows nothing of columns that were made, renamed or dropped since.
-    image, ended = await _image_now(conn, row), None
+    image, ended = await image_now(conn, row), None
     if image is None and latest is not None:
         image = latest["new"] or latest["old"]
         ended = to_json(latest) if latest["operation"] == "delete" else await _wiped(conn, row, latest["at"])
@@ -87,7 +87,7 @@ async def blame(conn: Connection, row: Row) -> Json:
 
 async def at_row(conn: Connection, row: Row, moment: datetime) -> Json:
     """The row as it stood at `moment`: `values` is null when there was none, `known` false when nobody can say."""
-    image, known = await _image_at(conn, row, moment)
+    image, known = await image_at(conn, row, moment)
     return {**_about(row), "time": plain(moment), "values": raw(image), **_known(row.table, moment, known)}
 
 
@@ -123,8 +123,8 @@ async def at_table(
 
 async def diff_row(conn: Connection, row: Row, start: datetime, end: datetime) -> Json:
     """A row at two moments: the columns in which it differs, and how many mutations lie between."""
-    before, known_before = await _image_at(conn, row, start)
-    after, known_after = await _image_at(conn, row, end)
+    before, known_before = await image_at(conn, row, start)
+    after, known_after = await image_at(conn, row, end)
     number = await conn.fetchval(
         f"SELECT count(*) FROM flux.mutations m {_OF_ROW} AND m.at > $4 AND m.at <= $5",  # noqa: S608 (a constant)
         row.hash,
@@ -232,7 +232,7 @@ async def _latest(conn: Connection, row: Row, moment: datetime | None) -> Any:
     )
 
 
-async def _image_at(conn: Connection, row: Row, moment: datetime) -> tuple[str | None, bool]:
+async def image_at(conn: Connection, row: Row, moment: datetime) -> tuple[str | None, bool]:
     """The row's image at `moment`, None when there was none, and whether that is certain."""
     before = await _latest(conn, row, moment)
     if before is not None:
@@ -247,7 +247,7 @@ async def _image_at(conn: Connection, row: Row, moment: datetime) -> tuple[str |
     # Unless the table was emptied meanwhile, the row was then what it was before its first change; or still is.
     hidden = await gaps(conn, row.table, moment, first["at"] if first else None)
     known = not hidden and moment >= row.table.since
-    return (first["old"] if first else await _image_now(conn, row)), known
+    return (first["old"] if first else await image_now(conn, row)), known
 
 
 async def _wiped(conn: Connection, row: Row, since: datetime) -> Json | None:
@@ -256,6 +256,6 @@ async def _wiped(conn: Connection, row: Row, since: datetime) -> Json | None:
     return found[0] if found else None
 
 
-async def _image_now(conn: Connection, row: Row) -> str | None:
+async def image_now(conn: Connection, row: Row) -> str | None:
     found = await conn.fetchrow(await current_rows(conn, row.table, one=True), await mask_key(conn), list(row.values))
     return found["image"] if found else None

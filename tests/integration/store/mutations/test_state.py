@@ -285,6 +285,8 @@ async def test_truncate_hides_rows(changing: Connection) -> None:
     stood = await ask(changing, "at", "users", moment)
     assert [gap["operation"] for gap in stood["gaps"]] == ["truncate"]
     assert (await ask(changing, "restore", "users", moment))["gaps"]
+    await changing.execute((await ask(changing, "restore", "users", moment, id="1"))["sql"])
+    assert await changing.fetchval("SELECT email FROM users WHERE id = 1") == "a"
 
 
 async def test_dropped_table(changing: Connection) -> None:
