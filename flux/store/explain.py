@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 
 from flux.data.explain.nodes import Node, read_plan
-from flux.data.types.codec import TEXT_TYPES
+from flux.data.types.codec import reset_parameter_codecs, set_parameter_codecs
 from flux.failure import HostError
 from flux.store.pool import Connection
 
@@ -24,8 +24,7 @@ async def explain(conn: Connection, statement: str, parameters: Sequence[Any], *
     this also works on Postgres 15. Raises 400 INVALID_QUERY for what Postgres refuses, 504 QUERY_TIMEOUT.
     """
     options = "FORMAT JSON, VERBOSE, SETTINGS" + (", ANALYZE, BUFFERS, TIMING" if analyze else "")
-    for name in TEXT_TYPES:
-        await conn.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=str, format="text")
+    await set_parameter_codecs(conn)
     try:
         async with conn.transaction(readonly=True):
             await conn.execute(f"SET LOCAL statement_timeout = {TIMEOUT_MS}")
@@ -38,6 +37,5 @@ async def explain(conn: Connection, statement: str, parameters: Sequence[Any], *
         raise HostError("INVALID_QUERY", 400, f"Postgres says: {error}") from None
     finally:  # others use this connection of the pool, too
         if not conn.is_closed():
-            for name in TEXT_TYPES:
-                await conn.reset_type_codec(name, schema="pg_catalog")
+            await reset_parameter_codecs(conn)
     return read_plan(orjson.loads(found))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from flux.data.types.codec import Convert
-from flux.data.types.from_json import INFINITY, MINUS_INFINITY
 
 
 def literals(encode: Convert) -> Convert:
@@ -30,12 +29,6 @@ def _element(value: Any) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return "\\x" + value.hex()
-    if isinstance(value, datetime):
-        naive = value.replace(tzinfo=None)
-        if naive in (datetime.max, datetime.min):
-            return INFINITY if naive == datetime.max else MINUS_INFINITY
-    elif isinstance(value, date) and value in (date.max, date.min):
-        return INFINITY if value == date.max else MINUS_INFINITY
     if isinstance(value, date):
         return value.isoformat()
     return str(value)

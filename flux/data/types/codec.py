@@ -1,8 +1,8 @@
 """How each type of Postgres travels between JSON and asyncpg, without loss.
 
-Types that asyncpg handles well go through its binary codecs; a `Codec` converts what JSON cannot say. All the others
-travel as Postgres' own text: those that `TEXT_TYPES` lists because the connection is told so, the rest (ranges,
-composites, types of extensions) by a cast in the statement.
+Types that asyncpg handles well go through its binary codecs; a `Codec` converts what JSON cannot say. Dates and times
+with a date are counted (`calendar`). All the others travel as Postgres' own text: those that `TEXT_TYPES` lists because
+the connection is told so, the rest (ranges, composites, types of extensions) by a cast in the statement.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from . import from_json, to_json
+from . import calendar, from_json, to_json
 
 if TYPE_CHECKING:
     from flux.store.pool import Connection
@@ -47,10 +47,22 @@ class Codec:
 
 async def set_codecs(connection: Connection) -> None:
     """Prepares a new connection; costs no round trip."""
-    for name in TEXT_TYPES:
-        await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=str, format="text")
+    await set_parameter_codecs(connection)
     for name in JSON_TYPES:
         await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=orjson.Fragment, format="text")
+
+
+async def set_parameter_codecs(connection: Connection) -> None:
+    """Prepares it for what encoders give."""
+    for name in TEXT_TYPES:
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=str, format="text")
+    for name, (encode, decode) in calendar.COUNTED.items():
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=encode, decoder=decode, format="tuple")
+
+
+async def reset_parameter_codecs(connection: Connection) -> None:
+    for name in (*TEXT_TYPES, *calendar.COUNTED):
+        await connection.reset_type_codec(name, schema="pg_catalog")
 
 
 @lru_cache(maxsize=MAX_CODECS)
@@ -86,7 +98,7 @@ _CODECS: dict[str, tuple[Convert, Convert | None]] = {
     "uuid": (from_json.uuid, str),
     "timestamptz": (from_json.timestamptz, to_json.instant),
     "timestamp": (from_json.timestamp, to_json.instant),
-    "date": (from_json.day, to_json.day),
+    "date": (from_json.day, None),
     "time": (from_json.time_of_day, to_json.time_of_day),
     "timetz": (from_json.time_of_day, to_json.time_of_day),
     "bytea": (from_json.octets, to_json.octets),

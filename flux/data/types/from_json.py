@@ -13,11 +13,11 @@ from typing import Any
 import orjson
 from asyncpg.pgproto.pgproto import UUID
 
+from .calendar import INFINITY, MINUS_INFINITY
+
 Encode = Callable[[Any], Any]
 
 MAX_DIMENSIONS = 6  # of an array in Postgres
-
-INFINITY, MINUS_INFINITY = "infinity", "-infinity"
 
 _LABELS_SHOWN = 20  # in an error; an enumeration of countries has 250
 
@@ -102,35 +102,33 @@ def uuid(value: Any) -> UUID:
         raise ValueError("expected a UUID") from None
 
 
-def _instant(value: Any, expected: str) -> datetime:
-    if value == INFINITY:
-        return datetime.max
-    if value == MINUS_INFINITY:
-        return datetime.min
-    try:
-        return datetime.fromisoformat(string(value))
-    except ValueError:
-        raise ValueError(expected) from None
-
-
-def timestamptz(value: Any) -> datetime:
-    found = _instant(value, 'expected a time in ISO 8601, such as "2026-11-22T10:25:00Z"')
-    if found.tzinfo is None and datetime.min < found < datetime.max:
-        return found.replace(tzinfo=UTC)
-    return found
-
-
-def timestamp(value: Any) -> datetime:
-    found = _instant(value, 'expected a time in ISO 8601, such as "2026-11-22T10:25:00"')
-    # A Date's toJSON() ends in Z: the same wall clock in UTC is what is meant.
-    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
-
-
-def day(value: Any) -> date:
+def timestamptz(value: Any) -> datetime | str:
     if value in (INFINITY, MINUS_INFINITY):
-        return date.max if value == INFINITY else date.min
+        return str(value)
     try:
-        return date.fromisoformat(string(value).partition("T")[0])
+        found = datetime.fromisoformat(string(value))
+    except ValueError:
+        raise ValueError('expected a time in ISO 8601, such as "2026-11-22T10:25:00Z"') from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def timestamp(value: Any) -> datetime | str:
+    if value in (INFINITY, MINUS_INFINITY):
+        return str(value)
+    try:
+        found = datetime.fromisoformat(string(value))
+        # A Date's toJSON() ends in Z: the same wall clock in UTC is what is meant.
+        return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    except (ValueError, OverflowError):
+        raise ValueError('expected a time in ISO 8601, such as "2026-11-22T10:25:00"') from None
+
+
+def day(value: Any) -> date | str:
+    if value in (INFINITY, MINUS_INFINITY):
+        return str(value)
+    text = string(value)
+    try:
+        return datetime.fromisoformat(text).date() if "T" in text else date.fromisoformat(text)
     except ValueError:
         raise ValueError('expected a date, such as "2026-11-22"') from None
 

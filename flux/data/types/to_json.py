@@ -6,14 +6,12 @@ import base64
 import math
 import struct
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
 import orjson
 from asyncpg import Range, Record
-
-from .from_json import INFINITY, MINUS_INFINITY
 
 Decode = Callable[[Any], Any]
 # By the result's column; columns that orjson can write as they are have none.
@@ -56,17 +54,10 @@ def single(value: float) -> float | str:
     return float(f"{value:.9g}")
 
 
-def instant(value: datetime) -> datetime | str:
-    if 1 < value.year < 9999 and (value.microsecond % 10 or not value.microsecond):
+def instant(value: datetime | str) -> datetime | str:
+    if isinstance(value, str) or value.microsecond % 10 or not value.microsecond:
         return value  # as it is for orjson, which always writes six digits of a fraction
-    naive = value.replace(tzinfo=None)
-    if naive in (datetime.max, datetime.min):
-        return INFINITY if naive == datetime.max else MINUS_INFINITY
-    return _shortened(naive) + ("Z" if value.tzinfo else "")
-
-
-def day(value: date) -> date | str:
-    return INFINITY if value == date.max else MINUS_INFINITY if value == date.min else value
+    return _shortened(value.replace(tzinfo=None)) + ("Z" if value.tzinfo else "")
 
 
 def time_of_day(value: time) -> str:
@@ -75,9 +66,10 @@ def time_of_day(value: time) -> str:
     return _shortened(naive) + value.isoformat().removeprefix(naive.isoformat())
 
 
-def _shortened(value: datetime | time) -> str:
+def _shortened(value: datetime | time, separator: str = "T") -> str:
     """As Postgres writes it: the fraction without zeros at its end."""
-    return value.isoformat().rstrip("0") if value.microsecond else value.isoformat()
+    text = value.isoformat(separator) if isinstance(value, datetime) else value.isoformat()
+    return text.rstrip("0") if value.microsecond else text
 
 
 def octets(value: bytes) -> str:
@@ -94,14 +86,16 @@ def each(decode: Decode) -> Decode:
 
 
 def range_text(value: Range[Any]) -> str:
-    """A range as Postgres writes it; bounds that are not plain numbers are quoted."""
+    """A range as Postgres writes it; bounds with a time are quoted."""
     if value.isempty:
         return "empty"
 
     def bound(limit: Any) -> str:
         if limit is None:
             return ""
-        return str(limit) if isinstance(limit, int | Decimal) else f'"{limit.isoformat()}"'
+        if not isinstance(limit, datetime):
+            return str(limit)
+        return f'"{_shortened(limit.replace(tzinfo=None), " ")}{"+00" if limit.tzinfo else ""}"'
 
     opening, closing = "[" if value.lower_inc else "(", "]" if value.upper_inc else ")"
     return f"{opening}{bound(value.lower)},{bound(value.upper)}{closing}"

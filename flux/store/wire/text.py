@@ -31,17 +31,8 @@ def _real(value: float) -> bytes:
     return repr(value).encode()  # nan, inf and -inf are Postgres' words, too
 
 
-def _instant(value: datetime) -> bytes:
-    naive = value.replace(tzinfo=None)
-    if naive == datetime.max:
-        return b"infinity"
-    return b"-infinity" if naive == datetime.min else value.isoformat().encode()
-
-
-def _day(value: date) -> bytes:
-    if value == date.max:
-        return b"infinity"
-    return b"-infinity" if value == date.min else value.isoformat().encode()
+def _iso(value: date | time) -> bytes:
+    return value.isoformat().encode()
 
 
 def _array(value: list[Any]) -> bytes:
@@ -66,9 +57,9 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     Decimal: lambda value: str(value).encode(),
     UUID: lambda value: str(value).encode(),
     FastUUID: lambda value: str(value).encode(),
-    datetime: _instant,
-    date: _day,
-    time: lambda value: value.isoformat().encode(),
+    datetime: _iso,
+    date: _iso,
+    time: _iso,
     bytes: lambda value: b"\\x" + value.hex().encode(),
     list: _array,
 }

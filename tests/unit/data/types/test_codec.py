@@ -14,7 +14,7 @@ from asyncpg import Range
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.data.types import from_json, to_json
+from flux.data.types import calendar, from_json, to_json
 from flux.data.types.codec import codec
 
 
@@ -110,8 +110,31 @@ def test_infinity(kind: str, value: str) -> None:
 
 @given(st.dates())
 def test_date(value: date) -> None:
-    if value not in (date.min, date.max):
-        assert there_and_back("date", value.isoformat()) == value.isoformat()
+    assert there_and_back("date", value.isoformat()) == value.isoformat()
+
+
+@given(st.dates() | st.sampled_from(["infinity", "-infinity"]) | st.sampled_from([date.min, date.max]))
+def test_counted_days(value: date | str) -> None:
+    assert calendar.day(calendar.count_days(value)) == value
+
+
+@given(INSTANTS | st.sampled_from(["infinity", "-infinity", datetime.min, datetime.max]))
+def test_counted_microseconds(value: datetime | str) -> None:
+    aware = isinstance(value, datetime) and value.tzinfo is not None
+    counted = calendar.count_microseconds(value)
+    assert (calendar.timestamptz if aware else calendar.timestamp)(counted) == value
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+@pytest.mark.parametrize("value", ["2026-01-01Tx", "0001-01-01T00:00:00+14:00 ", "now", 5, ["infinity"]])
+def test_no_date(kind: str, value: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected"):
+        codec(kind, sql=kind).encode(value)
+
+
+def test_a_time_that_is_before_the_calendar_in_utc() -> None:
+    with pytest.raises(ValueError, match=r"^expected a time in ISO 8601"):
+        from_json.timestamp("0001-01-01T00:00:00+14:00")
 
 
 OFFSETS = st.builds(lambda minutes: timezone(timedelta(minutes=minutes)), st.integers(-15 * 60, 15 * 60))
@@ -216,8 +239,9 @@ def test_not_an_array() -> None:
         (Range(None, 5), "(,5)"),
         (Range(Decimal("1.5"), Decimal(2), upper_inc=True), "[1.5,2]"),
         (Range(empty=True), "empty"),
-        (Range(date(2026, 1, 1), None), '["2026-01-01",)'),
-        (Range(datetime(2026, 1, 1), datetime(2026, 1, 2)), '["2026-01-01T00:00:00","2026-01-02T00:00:00")'),
+        (Range(date(2026, 1, 1), None), "[2026-01-01,)"),
+        (Range(datetime(2026, 1, 1), datetime(2026, 1, 2)), '["2026-01-01 00:00:00","2026-01-02 00:00:00")'),
+        (Range(datetime(2026, 1, 1, 0, 0, 0, 500000, UTC), "infinity"), '["2026-01-01 00:00:00.5+00",infinity)'),
     ],
 )
 def test_ranges(value: Range[Any], expected: str) -> None:
