@@ -34,7 +34,7 @@ def plan_insert(statement: Statement, query: Insert, *, record: bool) -> Plan:
     must = checked(statement, table, check)
     guard = unless(must) if must else ""
     if query.conflict is not None:
-        ending, guard, before = on_conflict(statement, place, reading, query.columns, query.conflict, check, guard)
+        ending, guard, before = on_conflict(statement, place, reading, query, query.conflict, check, guard)
         command += ending
     before = both(before, insert_ahead(statement, table, query, check, reading), asked_late(statement, table))
     return finished(

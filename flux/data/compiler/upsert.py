@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from flux.data.policy.model import Grant
-from flux.data.query.model import ALWAYS, Condition, Conflict
+from flux.data.query.model import ALWAYS, Condition, Conflict, Insert
 from flux.data.schema.model import Table
 from flux.failure import HostError
 
@@ -30,7 +30,7 @@ def on_conflict(
     statement: Statement,
     place: Place,
     reading: Grant | None,
-    columns: Sequence[str],
+    query: Insert,
     conflict: Conflict,
     inserting: Condition,
     guard: str,
@@ -45,8 +45,9 @@ def on_conflict(
     grant = statement.grant(table, "update")
     updating = check_of(grant)
     statement.apply(table, "update", grant, updating)
-    changed = list(conflict.update or [name for name in columns if name not in conflict.columns])
+    changed = list(conflict.update or [name for name in query.columns if name not in conflict.columns])
     check_writable(statement, table, grant, changed)
+    _check_alike(query, changed)
     # Something must be set, or a row that is there would not be answered; this changes nothing.
     sets = ", ".join([f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in changed or conflict.columns[:1]])
     touchable = granted(statement, table, "t", grant)
@@ -89,6 +90,23 @@ def _by_path(
         f"ELSE {insert_check} END + length(set_config('{_PATH}', '', true))"
     )
     return f"{text} WHERE {where}", check, f"(SELECT set_config('{_PATH}', '', true)) IS NOT NULL"
+
+
+def _check_alike(query: Insert, changed: Sequence[str]) -> None:
+    """Where one row gives a column and another does not, EXCLUDED has the default for the other, and a row that exists
+    would lose what it has. Raises 400 MISSING_VALUE.
+    """
+    for number, row in enumerate(query.rows or ()):
+        given = dict(zip(query.columns, row, strict=True))
+        for name in changed:
+            if given[name] is None:
+                raise HostError(
+                    "MISSING_VALUE",
+                    400,
+                    f'"data[{number}]" has no value for "{name}", which others have: a row that exists would get the '
+                    'default. Upsert rows with the same columns, or say in "on_conflict.update" what changes.',
+                    {"place": f"data[{number}]", "column": name},
+                )
 
 
 def _check_unique(table: Table, columns: Sequence[str]) -> None:

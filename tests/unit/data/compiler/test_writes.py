@@ -88,6 +88,26 @@ def test_upsert_of_nothing_but_the_key() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("conflict", "refused"),
+    [
+        (["email"], True),
+        ({"columns": ["email"], "update": ["age"]}, True),
+        ({"columns": ["email"], "update": ["org"]}, False),
+        ({"columns": ["email"], "update": "nothing"}, False),
+    ],
+)
+def test_a_row_that_exists_keeps_what_its_row_of_an_upsert_does_not_give(conflict: Any, refused: bool) -> None:
+    rows = [{"email": "a", "org": "x", "age": 1}, {"email": "b", "org": "x"}]
+    query = {"table": "users", "operation": "upsert", "data": rows, "on_conflict": conflict}
+    if not refused:
+        assert "DEFAULT" in planned(query).text
+        return
+    with pytest.raises(HostError, match=r'"data\[1\]" has no value for "age"') as caught:
+        planned(query)
+    assert (caught.value.code, caught.value.status) == ("MISSING_VALUE", 400)
+
+
 def test_rows_are_checked_as_they_are_written() -> None:
     everything = {"select": Grant(), "insert": Grant(check=OWN), "update": Grant(where=OWN), "delete": Grant(where=OWN)}
     policies = protected(users=everything)  # type: ignore[arg-type]  # the keys are operations
