@@ -62,6 +62,8 @@ _AVERAGES: Final[dict[str, Codec | None]] = {
     "double precision": _DOUBLE,
     "interval": None,
 }
+# Types with equality, by which rows can be grouped, but without an order.
+_WITHOUT_ORDER: Final = frozenset(("xid", "cid", "aclitem"))
 _EXTREMES: Final[frozenset[Family]] = frozenset(("number", "text", "time", "array", "other"))
 
 
@@ -79,7 +81,7 @@ def plan_aggregate(statement: Statement, query: Aggregate) -> Plan:
     value = json_object(fields, statement.parameters, one=not query.group_by)
     where = condition(place, query.where)
     having = _having(place, query.having, terms)
-    order = [_sorted(order, terms) for order in query.order_by]
+    order = [_sorted(order, terms) for order in _whole_order(query, terms)]
     where = seen(place, where, statement.gate())
     text = (
         f"SELECT {value} FROM {source(place.table, 't')}{' WHERE ' + where if where else ''}"
@@ -131,6 +133,16 @@ def _result(measure: Measure, term: Term) -> tuple[Codec, Family]:
         f'"{term.name}" is of type {term.type}, of which there is no {measure.function}.',
         {"column": term.name, "type": term.type, "function": measure.function},
     )
+
+
+def _whole_order(query: Aggregate, terms: dict[str, Term]) -> list[Order]:
+    """What was asked for, and the groups: pages would overlap where measures are alike."""
+    wanted = list(query.order_by)
+    if wanted or query.offset is not None:
+        named = {order.target.column for order in wanted}
+        groups = [item.alias for item in query.group_by if item.alias not in named]
+        wanted += [Order(Target(alias)) for alias in groups if terms[alias].type not in _WITHOUT_ORDER]
+    return wanted
 
 
 def _sorted(order: Order, terms: dict[str, Term]) -> Sorted:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from flux.data.query.model import Order, Select, Slot, Target
 from flux.data.query.targets import written
+from flux.data.schema.model import Table
 from flux.failure import HostError
 
 from .hidden import behind_policy, both
@@ -33,10 +34,15 @@ class Sorted(NamedTuple):
         return f"{self.sql}{direction} NULLS {self.order.nulls.upper()}" if self.order.nulls else self.sql + direction
 
 
-def sorting(place: Place, query: Select) -> list[Sorted]:
-    """The whole order: what was asked for, and the primary key where pages would overlap without it."""
+def sorting(place: Place, query: Select, *, related: bool = False) -> list[Sorted]:
+    """The whole order: what was asked for, and the primary key where pages would overlap without it.
+
+    The first page has neither `after` nor `offset`, but must end where the second begins: so an order always gets the
+    key, unless it leaves no ties. Not so that of `related` rows, which costs once for each parent and seldom has pages.
+    """
     wanted = list(query.order_by)
-    if query.after or query.offset is not None:
+    ordered = bool(wanted) and not query.one and not related and not _decides(place.table, wanted)
+    if query.after or query.offset is not None or ordered:
         wanted += _tie_breakers(place, query)
     return [sorted_by(place, order) for order in wanted]
 
@@ -44,6 +50,18 @@ def sorting(place: Place, query: Select) -> list[Sorted]:
 def sorted_by(place: Place, order: Order) -> Sorted:
     term = place.term(order.target)
     return Sorted(order, term, comparable(term))
+
+
+def _decides(table: Table, orders: Sequence[Order]) -> bool:
+    """Whether no two rows are alike in these: they hold a unique index without NULL."""
+    named = {order.target.column for order in orders if not order.target.path}
+    return any(
+        index.unique
+        and not index.partial
+        and named.issuperset(index.columns)
+        and not any(table.columns[name].nullable for name in index.columns)
+        for index in table.indexes
+    )
 
 
 def _tie_breakers(place: Place, query: Select) -> list[Order]:

@@ -104,7 +104,7 @@ def _nested(place: Place, nested: Nested) -> str:
     if query.distinct or query.after:
         raise invalid('"distinct" and "after" are for the rows of the query itself, not for related ones.')
     on = joined(relation, place.alias, target.alias)
-    order = sorting(target, query)
+    order = sorting(target, query, related=True)
     if not relation.many:
         found = rows(target, query, order, on, one=query.limit is None)
         return f"(SELECT {_object(target, query, [])} FROM {found})"

@@ -78,8 +78,14 @@ def test_conditions(where: dict[str, Any], expected: str) -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ({"order_by": ["org", {"age": "desc"}]}, 'ORDER BY t."org", t."age" DESC LIMIT 100'),
-        ({"order_by": {"age": {"direction": "asc", "nulls": "first"}}}, 'ORDER BY t."age" NULLS FIRST LIMIT 100'),
+        # The key, as the next page goes on behind it.
+        ({"order_by": ["org", {"age": "desc"}]}, 'ORDER BY t."org", t."age" DESC, t."id" LIMIT 100'),
+        (
+            {"order_by": {"age": {"direction": "asc", "nulls": "first"}}},
+            'ORDER BY t."age" NULLS FIRST, t."id" LIMIT 100',
+        ),
+        ({"order_by": ["org", "email"]}, 'ORDER BY t."org", t."email" LIMIT 100'),
+        ({"order_by": "settings->email"}, """ORDER BY (t."settings" -> $1::text), t."id" LIMIT 100"""),
         ({"limit": 5}, "LIMIT $1"),
         ({"limit": 5, "offset": 10}, 'ORDER BY t."id" LIMIT $1 OFFSET $2'),
         ({"after": {"id": 3}}, 'WHERE t."id" > $1::bigint ORDER BY t."id" LIMIT 100'),
@@ -103,6 +109,10 @@ def test_conditions(where: dict[str, Any], expected: str) -> None:
 )
 def test_pages(query: dict[str, Any], expected: str) -> None:
     assert users(**query).text == f"{SELECT} {expected}"
+
+
+def test_one_row_is_no_page() -> None:
+    assert users(order_by={"age": "desc"}, one=True).text.endswith(' ORDER BY t."age" DESC LIMIT 1')
 
 
 def test_related_rows() -> None:
@@ -149,7 +159,7 @@ def test_count_and_aggregate() -> None:
     assert head.startswith(f"""SELECT '{{"org":' || {json_of("org")}::text || $2::text || """)
     assert tail == (
         '"public"."users" AS t WHERE t."org" <> $4 GROUP BY t."org", (t."settings" ->> $1::text) '
-        'HAVING count(*) > $5 ORDER BY max(t."age") DESC LIMIT 100'
+        'HAVING count(*) > $5 ORDER BY max(t."age") DESC, t."org", (t."settings" ->> $1::text) LIMIT 100'
     )
 
 
