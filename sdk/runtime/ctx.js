@@ -16,20 +16,29 @@ class Table {
     this.#name = name;
     this.#tx = tx;
   }
-  #send(op, args) {
-    return this.#call("db." + op, { table: this.#name, ...args, tx: transactionOf(this.#tx) });
+  #send(op, args, options) {
+    const own = { __proto__: null, table: this.#name, ...args };
+    const more = { __proto__: null, ...options };
+    // Options often come from a caller: they say how rows are answered, never which, nor of what table.
+    for (const name in own) {
+      if (name in more) return NativePromise.reject(notAnOption(op, name));
+    }
+    return this.#call("db." + op, { ...own, ...more, tx: transactionOf(this.#tx) });
   }
-  find(where, options) { return this.#send("find", { where, ...options }); }
-  findOne(where, options) { return this.#send("findOne", { where, ...options }); }
-  findById(id, options) { return this.#send("findById", { id, ...options }); }
-  insert(data, options) { return this.#send("insert", { data, ...options }); }
-  insertMany(data, options) { return this.#send("insertMany", { data, ...options }); }
-  update(where, data, options) { return this.#send("update", { where, data, ...options }); }
-  upsert(data, options) { return this.#send("upsert", { data, ...options }); }
-  delete(where, options) { return this.#send("delete", { where, ...options }); }
+  find(where, options) { return this.#send("find", { where }, options); }
+  findOne(where, options) { return this.#send("findOne", { where }, options); }
+  findById(id, options) { return this.#send("findById", { id }, options); }
+  insert(data, options) { return this.#send("insert", { data }, options); }
+  insertMany(data, options) { return this.#send("insertMany", { data }, options); }
+  update(where, data, options) { return this.#send("update", { where, data }, options); }
+  upsert(data, options) { return this.#send("upsert", { data }, options); }
+  delete(where, options) { return this.#send("delete", { where }, options); }
   count(where) { return this.#send("count", { where }); }
-  aggregate(aggregates, options) { return this.#send("aggregate", { aggregates, ...options }); }
+  aggregate(aggregates, options) { return this.#send("aggregate", { aggregates }, options); }
 }
+
+const notAnOption = (op, name) =>
+  new FluxError(400, "INVALID_ARGUMENT", `"${name}" is not among the options of ${op}.`);
 
 /** Properties that are no table: what the language itself asks any object for, so that a `db` can be awaited or logged. */
 const NO_TABLE = { __proto__: null, then: true, toJSON: true, constructor: true, prototype: true };
@@ -56,6 +65,7 @@ const queueOver = (call, tx) => freeze({
 });
 
 async function transaction(call, work) {
+  if (typeof work !== "function") throw new TypeError("transaction takes a function: async (tx) => { ... }");
   const { tx } = await call("db.begin", {});
   let result;
   try {

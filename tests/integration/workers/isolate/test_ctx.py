@@ -109,6 +109,32 @@ async def test_a_transaction_is_committed(opened: Open) -> None:
     assert all(args(call)["tx"] == 4 for call in calls[1:])
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "find({ mine: 1 }, { where: {} })",
+        "find(undefined, { where: {} })",
+        "findById(1, { id: 2 })",
+        "update({ id: 1 }, { a: 1 }, { data: { b: 1 } })",
+        "delete({ id: 1 }, { table: 'others' })",
+        "update({ id: 1 }, { a: 1 }, { where: undefined })",
+    ],
+)
+async def test_options_are_no_second_arguments(opened: Open, call: str) -> None:
+    """They may come from a caller, who must not choose the table or the rows with them."""
+    service = await opened(function(f"return ctx.db.users.{call}"))
+    outcome = await service.run()
+    assert (outcome.failure["code"], outcome.failure["status"]) == ("INVALID_ARGUMENT", 400)
+    assert outcome.of(Call) == []
+
+
+async def test_a_transaction_without_a_function_is_not_begun(opened: Open) -> None:
+    service = await opened(function("return ctx.db.transaction()"))
+    outcome = await service.run()
+    assert "takes a function" in outcome.failure["message"]
+    assert outcome.of(Call) == []
+
+
 async def test_a_transaction_that_throws_is_rolled_back(opened: Open) -> None:
     code = "return ctx.db.transaction(async (tx) => { await tx.users.insert({}); throw ctx.error(400, 'NO') })"
     service = await opened(function(code), lambda call: {"tx": 1})
