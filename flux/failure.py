@@ -6,9 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from flux.errors import FluxError
+from flux.record.javascript import dumps
 
 
 class HostError(FluxError):
@@ -25,7 +24,7 @@ class HostError(FluxError):
         error: dict[str, Any] = {"code": self.code, "status": self.status, "message": self.message}
         if self.details:
             error["details"] = self.details
-        return orjson.dumps(error)
+        return dumps(error)  # the message may quote what was called, lone surrogates included
 
 
 def invalid(message: str) -> HostError:

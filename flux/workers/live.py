@@ -7,10 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import orjson
-
 from ..errors import FluxError
 from ..failure import HostError
+from ..record.javascript import dumps
 from .execution import OFFSET, Execution
 from .host.scope import Scope
 
@@ -88,4 +87,4 @@ def error_payload(error: FluxError) -> bytes:
     """How a host error reaches JavaScript, as an Error with these properties."""
     if isinstance(error, HostError):
         return error.payload()
-    return orjson.dumps({"code": error.code, "status": error.status, "message": error.message})
+    return dumps({"code": error.code, "status": error.status, "message": error.message})

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from typing import Final
 
-import orjson
-
 from flux.data.types.codec import Codec
 from flux.data.types.to_json import MAX_SAFE_INTEGER
+from flux.record.javascript import dumps
 
 # Instants whose text ends in a digit: not infinite, and not "BC".
 _PLAIN_INSTANTS = "'[0001-01-01 00:00:00+00,infinity)'::tstzrange"
@@ -120,4 +119,4 @@ def _elements(sql: str, element: str) -> str:
 
 def key(name: str) -> str:
     """`"name":`, as it stands in front of a value."""
-    return orjson.dumps(name).decode() + ":"
+    return dumps(name).decode() + ":"

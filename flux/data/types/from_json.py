@@ -21,6 +21,9 @@ MAX_DIMENSIONS = 6  # of an array in Postgres
 
 _LABELS_SHOWN = 20  # in an error; an enumeration of countries has 250
 
+# Half of a character, as JavaScript's strings may hold it.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNICODE = "text in Unicode, without halves of characters (lone surrogates)"
 _DIGITS = re.compile(r"[+-]?[0-9]{1,40}")
 _FLOAT_NAMES = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
@@ -71,6 +74,8 @@ def string(value: Any) -> str:
         raise ValueError("expected a string")
     if "\0" in value:
         raise ValueError("expected a string without the character U+0000, which Postgres cannot store")
+    if not value.isascii() and _SURROGATE.search(value):
+        raise ValueError(f"expected {_UNICODE}")
     return value
 
 
@@ -150,8 +155,9 @@ def octets(value: Any) -> bytes:
 def json(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # of what was JSON, only the depth can be wrong
-        raise ValueError("expected JSON with fewer levels; it has more than 250") from None
+    except TypeError as error:  # of what was JSON, only the depth can be wrong, and halves of characters
+        expected = _UNICODE if "surrogates" in str(error) else "JSON with fewer levels; it has more than 250"
+        raise ValueError(f"expected {expected}") from None
 
 
 def each(encode: Encode, *, flat: bool) -> Encode:

@@ -249,3 +249,9 @@ async def test_what_cannot_be_taken_is_answered_all_the_same(serve: Serve) -> No
     served.requests.give_up(unreadable)
     status, body = await served.result(unreadable)
     assert (status, body["error"]["code"]) == (500, "INTERNAL")
+
+
+async def test_an_error_that_quotes_half_a_character_is_answered(serve: Serve) -> None:
+    served = serve()
+    spec = served.deploy("f", r"try { await ctx.function.invoke('\ud800') } catch (error) { return error.code }")
+    assert await served.result(served.ask("f", spec.version)) == (200, "FUNCTION_NOT_FOUND")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import asyncpg
@@ -326,3 +327,11 @@ async def test_composite_keys(database: Database) -> None:
     assert [row["order"] for row in answer] == [{"region": "a", "number": 1}] * 2 + [{"region": "b", "number": 1}, None]
     pages = await database.ask({"table": "orders", "after": {"region": "a", "number": 2}})
     assert [(row["region"], row["number"]) for row in pages] == [("a", 3), *itertools.product(["b"], [1, 2, 3])]
+
+
+async def test_names_with_half_a_character(tree: Database) -> None:
+    """JavaScript's strings may end in the middle of one, which is no UTF-8."""
+    query = {"table": "nodes", "select": {"\ud800": "id"}, "where": {"id": 1}}
+    assert json.loads(await tree.text(query)) == [{"\ud800": 1}]
+    assert (await tree.refusal({"table": "nodes", "where": {"\ud800": 1}})).code == "UNKNOWN_COLUMN"
+    assert (await tree.refusal({"table": "nodes", "where": {"name": "\ud800"}})).code == "INVALID_VALUE"

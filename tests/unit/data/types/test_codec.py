@@ -176,6 +176,14 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"), [("text", "a\ud800"), ("jsonb", {"a": ["\ud800"]}), ("jsonb", {"\ud800": 1})]
+)
+def test_half_a_character(kind: str, value: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected text in Unicode"):
+        codec(kind, sql=kind).encode(value)
+
+
 @given(JSON.filter(lambda value: value is not None))
 def test_json(value: Any) -> None:
     stored = codec("jsonb", sql="jsonb").encode(value)
