@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flux.data.policy.model import Policies
 from flux.data.policy.raw_sql import may_use_sql, require_sql
-from flux.data.policy.rls.token import enter, literal
+from flux.data.policy.rls.token import ENTER, token
 from flux.failure import HostError
 
 from .connection import Source
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 # A committed SET, or a role that a function of the team's has set, must not meet the next caller.
 _CLEANED = "; RESET ALL; RESET ROLE"
+
+# Whose changes the transaction's are, or the session's.
+IDENTIFY = "SELECT pg_catalog.set_config('flux.identity', $1, true)"
+IDENTIFY_SESSION = "SELECT pg_catalog.set_config('flux.identity', $1, false)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,37 +52,33 @@ class Access:
             return self.scope.identity(span)
         return self.scope.identity(span, key=self.login.identity_key, pid=connection.get_server_pid())
 
-    def begin(self, connection: Session, span: int, statement: str = "BEGIN") -> str:
-        """`statement` and who asks, as one message without parameters."""
+    async def begin(self, connection: Session, span: int, statement: str = "BEGIN") -> None:
+        """Begins with `statement`, and says who asks."""
         login = self.login
         if login is None:
-            return statement
+            await connection.execute(statement)
+            return
+        # What follows has parameters: pg_stat_activity shows the texts of this login to all its sessions.
+        await connection.execute(f"{statement} READ WRITE")
         identity = self.identity(connection, span)
         if not self.protected:
-            return f"{statement} READ WRITE; {_set(identity, local=True)}"
-        return enter(
-            self.scope.caller,
-            principal=login.principal(self.scope.caller.role, self.policies),
-            pid=connection.get_server_pid(),
-            key=login.auth_key,
-            now=time.time(),
-            identity=identity,
-            begin=f"{statement} READ WRITE",
-        )
+            await connection.execute(IDENTIFY, identity)
+            return
+        caller = self.scope.caller
+        signed = token(caller, pid=connection.get_server_pid(), key=login.auth_key, now=time.time(), identity=identity)
+        await connection.execute(ENTER, login.principal(caller.role, self.policies), signed)
 
-    def begin_as(self, connection: Session, span: int) -> str:
+    async def begin_as(self, connection: Session, span: int) -> None:
         """The same for one raw statement, whose changes are those of `span` whoever the connection belongs to."""
-        begin = self.begin(connection, span)
-        return begin if self.login is not None else f"{begin}; {_set(self.identity(connection, span), local=True)}"
+        await self.begin(connection, span)
+        if self.login is None:
+            await connection.execute(IDENTIFY, self.identity(connection, span))
 
-    def session(self, connection: Session, span: int) -> str:
+    async def identify_session(self, connection: Session, span: int) -> None:
         """For a statement that must not be part of a transaction, on a connection that is reset afterwards."""
-        writing = "" if self.login is None else "SET default_transaction_read_only = off; "
-        return writing + _set(self.identity(connection, span), local=False)
-
-
-def _set(identity: str, *, local: bool) -> str:
-    return f"SELECT pg_catalog.set_config('flux.identity', {literal(identity)}, {'true' if local else 'false'})"
+        if self.login is not None:
+            await connection.execute("SET default_transaction_read_only = off")
+        await connection.execute(IDENTIFY_SESSION, self.identity(connection, span))
 
 
 async def access(scope: Scope) -> Access:

@@ -50,7 +50,7 @@ async def begin(scope: Scope, args: Args, span: int) -> bytes:
         if outer.depth + 1 >= MAX_DEPTH:
             raise invalid(f"Transactions may be nested {MAX_DEPTH} deep.")
         transaction = Transaction(number, outer.pinned, outer)
-        await transaction.begin(f"SAVEPOINT {transaction.savepoint}")
+        await transaction.begin(lambda connection: connection.execute(f"SAVEPOINT {transaction.savepoint}"))
     else:
         transaction = await _begin_outermost(scope, number, _ISOLATION[isolation], span)
     scope.transactions[number] = transaction
@@ -65,7 +65,7 @@ async def _begin_outermost(scope: Scope, number: int, statement: str, span: int)
     transaction = Transaction(number, pinned)
     try:
         scope.require_open()
-        await transaction.begin(raw.begin(connection, span, statement))
+        await transaction.begin(lambda connection: raw.begin(connection, span, statement))
     except BaseException:
         await pinned.release()
         raise

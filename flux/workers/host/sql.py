@@ -13,7 +13,7 @@ from flux.data.types.codec import Convert, codec
 from flux.data.types.to_json import dumps, row
 from flux.failure import HostError, invalid
 
-from .access import Access, require_access
+from .access import IDENTIFY, Access, require_access
 from .arguments import Args, text
 from .begin import transaction_of
 from .connection import FAILURES, run
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .scope import Scope
 
 MAX_LIMIT = 5000  # rows of one answer: what a function can hold and an answer of 8 MiB can carry
-IDENTIFY = "SELECT pg_catalog.set_config('flux.identity', $1, true)"
 # asyncpg wants these as objects of its own, which JSON does not have.
 _WITHOUT_INPUT = frozenset(("range", "multirange", "composite"))
 
@@ -108,8 +107,8 @@ async def _alone(
     """As a transaction of its own."""
 
     async def within(connection: Session) -> tuple[Signature, Sequence[Record]]:
-        await connection.execute(raw.begin_as(connection, span))
         try:
+            await raw.begin_as(connection, span)
             found = await execute(connection)
             await connection.execute("COMMIT" + raw.ending)
         except FAILURES:
@@ -125,7 +124,7 @@ async def _alone(
             except ReadOnlySQLTransactionError:
                 raw.scope.services.catalogue.writers.add(statement)
         elif not raw.protected and nature.leaves_state:
-            await connection.execute(raw.session(connection, span))
+            await raw.identify_session(connection, span)
             return await execute(connection)
         try:
             return await within(connection)

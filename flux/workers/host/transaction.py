@@ -120,12 +120,12 @@ class Transaction:
         """Notes that a job waits for the commit."""
         self.pinned.jobs_pushed = True
 
-    async def begin(self, statement: str) -> None:
+    async def begin(self, begin: Callable[[Session], Awaitable[object]]) -> None:
         async with self.pinned.lock:
             if self.outer is not None:
                 self.outer._require_usable()
             try:
-                await self.pinned.connection.execute(statement)
+                await begin(self.pinned.connection)
             except FAILURES as error:
                 raise translate(error) from error
             self.pinned.innermost = self

@@ -1,8 +1,10 @@
-"""How a raw transaction is told who asks, in one round trip and in a way that raw SQL cannot repeat. Pure.
+"""How a raw transaction is told who asks, in a way that raw SQL cannot repeat. Pure.
 
 The token is signed with a key that only the owner of schema flux can read (`flux.secret`, name "auth"), for one backend
 and a few seconds. `flux_auth.enter` verifies it and puts what it says into `flux.auth`, signed anew for this
-transaction; so a value of `flux.auth` that raw SQL keeps is worthless afterwards, and the token itself never shows.
+transaction; so a value of `flux.auth` that raw SQL keeps is worthless afterwards. The token itself never shows: it
+travels as a parameter, because the texts of a login's statements stand in pg_stat_activity for all its sessions, and
+within its seconds whoever is on the same backend could enter with it again.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ SECRET = "auth"  # noqa: S105  a name in flux.secret
 # From signing to the server's check: a connection that hangs longer than this has failed anyway.
 VALID_S = 30
 _LOGIN_LABEL = b"flux raw sql login"
+
+# What a raw transaction begins with: as which principal (`names.principal_of`) and with which token.
+ENTER = "SELECT pg_catalog.set_config('role', $1, true), flux_auth.enter($2)"
 
 
 def token(caller: Caller, *, pid: int, key: bytes, now: float, identity: str | None = None) -> str:
@@ -48,32 +53,6 @@ def _signed(facts: Mapping[str, Any], *, pid: int, key: bytes, now: float) -> st
     content = {**facts, "pid": pid, "until": int(now) + VALID_S}
     payload = base64.b64encode(orjson.dumps(content)).decode()
     return f"{hmac.new(key, payload.encode(), hashlib.sha256).hexdigest()}.{payload}"
-
-
-def enter(
-    caller: Caller,
-    *,
-    principal: str,
-    pid: int,
-    key: bytes,
-    now: float,
-    identity: str | None = None,
-    begin: str = "BEGIN",
-) -> str:
-    """The statements that begin a raw transaction, as one text without parameters: one round trip (simple protocol).
-
-    `principal` is from `names.principal_of`, `pid` from the connection's `get_server_pid()`, `key` from
-    `flux.store.protection.read_key`; `begin` may add an isolation level. Nothing of a caller's stands in the text but
-    in base64.
-    """
-    signed = token(caller, pid=pid, key=key, now=now, identity=identity)
-    return f"{begin}; SELECT pg_catalog.set_config('role', {literal(principal)}, true), flux_auth.enter('{signed}')"
-
-
-def literal(text: str) -> str:
-    """The text as a constant of SQL, whatever standard_conforming_strings is set to."""
-    quoted = text.replace("\\", "\\\\").replace("'", "''")
-    return f" E'{quoted}'" if "\\" in text else f"'{quoted}'"
 
 
 def login_password(key: bytes) -> str:

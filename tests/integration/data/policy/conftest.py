@@ -17,7 +17,7 @@ import pytest
 
 from flux.data.policy.model import Caller, Policies
 from flux.data.policy.rls.names import login_name
-from flux.data.policy.rls.token import enter
+from flux.data.policy.rls.token import ENTER, token
 from flux.data.schema.introspect import read_schema
 from flux.data.schema.model import Schema
 from flux.store import policies as store
@@ -101,23 +101,17 @@ class Team:
             async with self.connected() as connection, self.raw(caller, on=connection):
                 yield connection
             return
-        await on.execute(self.entering(caller, on))
+        await self.enter(caller, on)
         try:
             yield on
         finally:
             await on.execute("ROLLBACK")
 
-    def entering(self, caller: Caller, connection: asyncpg.Connection[asyncpg.Record], **changes: Any) -> str:
-        return enter(
-            caller,
-            **{
-                "principal": self.protection.principal(caller.role, self.policies),
-                "pid": connection.get_server_pid(),
-                "key": self.protection.key,
-                "now": time.time(),
-                **changes,
-            },
-        )
+    async def enter(self, caller: Caller, connection: asyncpg.Connection[asyncpg.Record], **changes: Any) -> None:
+        """Begins a raw transaction; `changes` are of what the token is made of."""
+        facts = {"pid": connection.get_server_pid(), "key": self.protection.key, "now": time.time(), **changes}
+        await connection.execute("BEGIN")
+        await connection.execute(ENTER, self.protection.principal(caller.role, self.policies), token(caller, **facts))
 
     async def column(self, caller: Caller, query: str, *arguments: Any) -> Sequence[Any]:
         """The first column of what the caller's raw SQL answers, sorted."""

@@ -203,7 +203,7 @@ async def test_tokens_are_of_one_backend_and_one_time(closed: Team) -> None:
             {"key": bytes(32)},
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.execute(closed.entering(ANN, connection, **changes))
+                await closed.enter(ANN, connection, **changes)
             await connection.execute("ROLLBACK")
 
 

@@ -374,3 +374,20 @@ async def test_without_a_login_raw_sql_is_refused(protect: Protect, connection: 
     tx = (await call("db.begin"))["tx"]
     assert len(await call("db.find", table="notes", tx=tx)) == 1
     await call("db.commit", tx=tx)
+
+
+@pytest.mark.parametrize("protected", [True, False])
+async def test_nobody_reads_as_whom_others_ask(protect: Protect, acting: Acting, *, protected: bool) -> None:
+    """A token or an identity that were seen could be used again by whoever comes to the same backend."""
+    await protect(**({"notes": OWN} if protected else {}))
+    admin, ann = acting(ADMIN, sql=True), acting(ANN, sql=True)
+    waiting = (await admin("db.begin"))["tx"]
+    looking = (await ann("db.begin"))["tx"]
+    await ann.sql("SELECT set_config('role', 'none', true)", tx=looking)
+    others = "FROM pg_stat_activity WHERE usename = session_user AND pid <> pg_backend_pid()"
+    [seen] = await ann.sql(f"SELECT state, query {others}", tx=looking)
+    assert seen["state"] == "idle in transaction"
+    assert "$1" in seen["query"]
+    assert "{" not in seen["query"]
+    await admin("db.rollback", tx=waiting)
+    await ann("db.rollback", tx=looking)
