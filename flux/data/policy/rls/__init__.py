@@ -1,7 +1,7 @@
 """The policies as Postgres' own: roles, grants and row-level security, so that raw SQL cannot go around them.
 
 Raw SQL runs on connections of its own, whose session user (the *login*) has no rights. A transaction on them begins
-with `token.enter`, which sets the Postgres role that stands for the caller's role (a *principal*) and hands the
+with `token.ENTER`, which sets the Postgres role that stands for the caller's role (a *principal*) and hands the
 caller's facts over, signed. What raw SQL can do about that:
 
 - `RESET ROLE` leads to the login, which may do nothing; `SET ROLE` to another principal, whose policies all ask for the
