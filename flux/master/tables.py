@@ -126,6 +126,8 @@ class Tables:
     async def _apply(self, conn: Connection) -> tuple[Protection, int]:
         """And for how many tables there are policies."""
         schema = await read_schema(conn)
+        for line in await policies.follow_renamed(conn, schema):
+            log.info("policies: %s", line)
         loaded = await policies.load(conn, schema)
         self._warn(f"The policy of {table} does not fit: {problem}" for table, problem in loaded.problems.items())
         made = await protection.apply(conn, schema, loaded.policies, sql_url=self._settings.database.sql_url)

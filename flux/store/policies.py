@@ -25,6 +25,7 @@ from flux.data.query.model import ALWAYS
 from flux.data.schema.model import Schema
 from flux.errors import ConfigError
 from flux.failure import HostError
+from flux.store import renamed_policies
 from flux.store.pool import Connection
 
 Source = Literal["file", "api"]
@@ -64,7 +65,7 @@ async def versions(conn: Connection, table: str) -> list[StoredPolicy]:
 
 async def load(conn: Connection, schema: Schema) -> Assembled:
     """What holds now. Its `problems` name tables whose document does not fit the schema: those are denied to all."""
-    return assembling.assemble(_documents(await active(conn)), schema)
+    return assembling.assemble(await renamed_policies.documents(conn, await active(conn), schema), schema)
 
 
 async def marker(conn: Connection) -> str:
@@ -89,6 +90,7 @@ async def save(
             "POLICY_INVALID", 400, f"The document has {len(encoded)} bytes; {MAX_DOCUMENT_BYTES} are allowed."
         )
     await lock(conn)
+    await renamed_policies.follow(conn, schema)
     before = await active(conn)
     policies = assembling.check(_documents(before), table, document, schema)
     await probe(conn, table, schema, policies)
@@ -105,9 +107,20 @@ async def remove(conn: Connection, table: str, schema: Schema) -> bool:
     Needs a transaction, and `flux.store.protection.apply` in the same one.
     """
     await lock(conn)
+    await renamed_policies.follow(conn, schema)
     tag = await conn.execute("UPDATE flux.policies SET active = false WHERE table_name = $1 AND active", table)
     await mask(conn, schema, (await load(conn, schema)).policies)
     return tag != "UPDATE 0"
+
+
+async def follow_renamed(conn: Connection, schema: Schema) -> list[str]:
+    """Notes the new names of tables that were renamed; what there is to tell, in lines."""
+    async with conn.transaction():
+        await lock(conn)
+        told = await renamed_policies.follow(conn, schema)
+        if told:
+            await mask(conn, schema, (await load(conn, schema)).policies)
+    return told
 
 
 async def apply_files(conn: Connection, folder: Path, schema: Schema) -> list[str]:
@@ -119,6 +132,7 @@ async def apply_files(conn: Connection, folder: Path, schema: Schema) -> list[st
     documents = files.read_folder(folder)
     async with conn.transaction():
         await lock(conn)
+        told += await renamed_policies.follow(conn, schema)
         before = await active(conn)
         from_files = await _last_from_files(conn)
         wanted = {**_documents(before), **documents}
@@ -172,8 +186,8 @@ async def _insert(
 ) -> StoredPolicy:
     await conn.execute("UPDATE flux.policies SET active = false WHERE table_name = $1 AND active", table)
     row = await conn.fetchrow(
-        "INSERT INTO flux.policies (table_name, version, document, source, active, created_by) "  # noqa: S608 (constant)
-        "SELECT $1, coalesce(max(version), 0) + 1, $2::text::json, $3, true, $4 "
+        "INSERT INTO flux.policies (table_name, version, document, source, active, created_by, relation) "  # noqa: S608 (constant)
+        "SELECT $1, coalesce(max(version), 0) + 1, $2::text::json, $3, true, $4, to_regclass(quote_ident($1)) "
         f"FROM flux.policies WHERE table_name = $1 RETURNING {_COLUMNS}",
         table,
         document.decode(),

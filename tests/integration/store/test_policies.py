@@ -159,3 +159,48 @@ async def test_two_that_save_at_once_number_their_versions(
             assert not await other.fetchval("SELECT pg_try_advisory_lock($1)", store.LOCK_KEY)
     finally:
         await other.close()
+
+
+async def test_a_policy_stays_with_a_table_that_is_renamed(connection: Connection, schema: Schema) -> None:
+    await save(connection, schema, READING)
+    await save(connection, schema, OWN)
+    await connection.execute("ALTER TABLE users RENAME TO people")
+    now = await read_schema(connection)
+    # From that moment on, and once it is written down.
+    for _ in range(2):
+        loaded = await store.load(connection, now)
+        assert (set(loaded.policies.tables), loaded.problems) == ({"people"}, {})
+        assert loaded.policies.grant("people", "member", "select") is None
+        told = await store.follow_renamed(connection, now)
+    assert told == []
+    assert [(each.version, each.active) for each in await store.versions(connection, "people")] == [
+        (2, True),
+        (1, False),
+    ]
+    assert await store.versions(connection, "users") == []
+    query = 'SELECT schema::text, "table"::text, "column"::text FROM flux.masked_columns'
+    assert [tuple(row) for row in await connection.fetch(query)] == [("public", "people", "email")]
+    async with connection.transaction():
+        assert await store.remove(connection, "people", now)
+    assert (await store.load(connection, now)).policies.tables == {}
+
+
+async def test_a_table_that_takes_the_name_of_another_has_its_policy_too(
+    connection: Connection, schema: Schema
+) -> None:
+    await save(connection, schema, OWN)
+    await connection.execute(
+        "CREATE TABLE fresh (LIKE users); ALTER TABLE users RENAME TO former; ALTER TABLE fresh RENAME TO users"
+    )
+    now = await read_schema(connection)
+    for _ in range(2):
+        assert set((await store.load(connection, now)).policies.tables) == {"users", "former"}
+        await store.follow_renamed(connection, now)
+    async with connection.transaction():
+        assert await store.remove(connection, "former", now)
+    assert set((await store.load(connection, now)).policies.tables) == {"users"}
+    # Made anew under its name, it is the policy's.
+    await connection.execute("DROP TABLE users; CREATE TABLE users (id int, email text)")
+    await store.follow_renamed(connection, await read_schema(connection))
+    await connection.execute("ALTER TABLE users RENAME TO people")
+    assert set((await store.load(connection, await read_schema(connection))).policies.tables) == {"people"}
