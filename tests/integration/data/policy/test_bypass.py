@@ -369,3 +369,27 @@ async def test_without_the_right_to_make_roles_there_is_no_raw_sql(team: Team) -
     finally:
         await superuser.execute("ALTER ROLE flux CREATEROLE")
         await superuser.close()
+
+
+async def test_functions_of_the_same_name_do_not_stand_in_for_ours(team: Team) -> None:
+    """Everybody may make some in schema public of a database that comes from Postgres 14."""
+    made = await team.set(users={"member": {"select": {"where": "id in $auth.claims.friends"}}})
+    await team.connection.execute(f'GRANT CREATE ON SCHEMA public TO "{made.login}"')
+    async with team.raw(ANN) as raw:
+        await raw.execute(
+            """
+            SET LOCAL ROLE NONE;
+            CREATE FUNCTION public.jsonb_typeof(jsonb) RETURNS text LANGUAGE sql AS $$ SELECT 'array' $$;
+            CREATE FUNCTION public.jsonb_extract_path(jsonb, VARIADIC text[]) RETURNS jsonb LANGUAGE sql AS
+                $$ SELECT '["bob"]'::jsonb $$;
+            CREATE FUNCTION public.jsonb_array_elements_text(jsonb) RETURNS SETOF text LANGUAGE sql AS
+                $$ SELECT 'bob' $$;
+            CREATE FUNCTION public.same(text, text) RETURNS bool LANGUAGE sql AS $$ SELECT true $$;
+            CREATE OPERATOR public.= (leftarg = text, rightarg = text, function = public.same);
+            SET LOCAL search_path = public, pg_catalog
+            """
+        )
+        await raw.execute("SELECT pg_catalog.set_config('role', $1, true)", made.principal("member", team.policies))
+        assert await raw.fetch("SELECT id FROM users") == []
+    friends = Caller(role="member", uid="ann", claims={"friends": ["bob", "cid"]})
+    assert await team.column(friends, "SELECT id FROM users") == ["bob", "cid"]
