@@ -11,7 +11,7 @@ from flux.data.policy.model import OPERATIONS, Caller, Operation, Policies
 from flux.data.schema.introspect import read_schema
 from flux.data.schema.model import Schema
 from flux.errors import Conflict, NotFound, ValidationFailed
-from flux.master.api.bodies import CALLER_KEYS, read_caller, unknown, violation
+from flux.master.api.bodies import CALLER_KEYS, NUL, holds_nul, read_caller, unknown, violation
 from flux.master.api.declare import Call, Endpoint, Parameter
 from flux.master.api.shapes import (
     Policy,
@@ -158,6 +158,8 @@ def _asked(body: Any) -> tuple[Caller, Operation, Any]:
     if operation not in OPERATIONS:
         problems.append(violation("operation", f"must be one of {', '.join(OPERATIONS)}"))
     problems += unknown(body, _TEST_KEYS)
+    if holds_nul(body.get("id")):
+        problems.append(violation("id", NUL))
     if problems:
         raise ValidationFailed("The test cannot be made like that.", violations=problems)
     return caller, operation, body.get("id")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
-from flux.errors import MethodNotAllowed, NotFound
+from flux.errors import MethodNotAllowed, NotFound, RequestError
 from flux.master.api import (
     database,
     executions,
@@ -69,6 +69,8 @@ class Api:
     async def handle(self, request: ApiRequest) -> ApiResponse:
         """Raises NotFound, MethodNotAllowed (with Allow), ValidationFailed, and what the endpoint raises."""
         endpoint, path = self._find(request.method, request.path.removeprefix(BASE))
+        if any("\0" in value for value in (*path.values(), *request.query.values())):
+            raise RequestError("The path holds a NUL character, which no text in Postgres does.")
         query = endpoint.values(request.query)
         return await endpoint.handler(Call(services=self._services, request=request, path=path, query=query))
 

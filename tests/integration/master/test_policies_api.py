@@ -109,3 +109,21 @@ async def test_explain_and_test(node: Node) -> None:
     refused = await node.send("POST", "/policies/users/test", wrong)
     assert refused.code == "VALIDATION_FAILED"
     assert {each["path"] for each in refused.json()["error"]["violations"]} == set(wrong)
+
+
+@pytest.mark.parametrize("key", ["id", "uid", "tenant", "claims"])
+async def test_a_caller_with_nul(node: Node, key: str) -> None:
+    """No text in Postgres holds one, so nothing that is asked there can."""
+    assert (await node.send("PUT", "/policies/users", DOCUMENT)).status == 200
+    for value, status in (("\0", 422), ("\\u0000", 200)):
+        asked = {"role": "member", "id": "a", key: {"name": value} if key == "claims" else value}
+        answer = await node.send("POST", "/policies/users/test", asked)
+        assert answer.status == status, answer.json()
+        if status == 422:
+            assert [each["path"] for each in answer.json()["error"]["violations"]] == [key]
+
+
+async def test_a_path_with_nul(node: Node) -> None:
+    for path in ("/policies/%00", "/policies/users?version=%00", "/keys?x=%00"):
+        answer = await node.ask("GET", path)
+        assert (answer.status, answer.json()["error"]["code"]) == (400, "INVALID_REQUEST")
