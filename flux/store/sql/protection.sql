@@ -27,6 +27,7 @@ SELECT class.oid, namespace.nspname AS schema, class.relname AS name, class.relk
         SELECT FROM pg_catalog.pg_policy WHERE polrelid = class.oid AND NOT starts_with(polname::text, 'flux_')
     ) AS foreign_policies,
     class.oid = ANY ($1::oid[]) AS claimed,
+    EXISTS (SELECT FROM flux.policies AS policy WHERE policy.active AND policy.relation = class.oid) AS policed,
     coalesce(class.relacl::text, '') || coalesce((
         SELECT string_agg(attname || attacl::text, ' ' ORDER BY attnum)
         FROM pg_catalog.pg_attribute WHERE attrelid = class.oid AND attacl IS NOT NULL

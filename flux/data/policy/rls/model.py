@@ -15,7 +15,8 @@ class Relation:
     `kind` is relkind. `ours`: the connected user may alter it. `public`: somebody granted it (or a column) to PUBLIC.
     `parents`: whose partition or child it is. `reads`: what a view is made of, if it reads with its owner's rights.
     `secured`: row-level security is enabled; `policies`: Flux's own on it; `foreign_policies`: the team has some, too.
-    `claimed`: Flux enabled its row-level security. `rights`: all grants on it, so that a change of them is noticed.
+    `claimed`: Flux enabled its row-level security. `policed`: a policy was made for it, whatever it is called now and
+    wherever it is. `rights`: all grants on it, so that a change of them is noticed.
     """
 
     oid: int
@@ -30,6 +31,7 @@ class Relation:
     policies: tuple[str, ...] = ()
     foreign_policies: bool = False
     claimed: bool = False
+    policed: bool = False
     rights: str = ""
 
 

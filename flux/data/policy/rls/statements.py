@@ -54,7 +54,9 @@ def script(
     everybody = ", ".join(sorted({name(login), *(name(principal.name) for principal in wanted)}))
     by_oid = {relation.oid: relation for relation in relations}
     protected = _protected(schema, policies, relations)
-    closed = _closed(set(protected), by_oid)
+    # Moved out of the search path: no policy can name it there, and nobody meant to open it.
+    lost = {relation.oid for relation in relations if relation.policed and relation.oid not in protected}
+    closed = _closed(lost | set(protected), by_oid) | lost
     statements = {
         SCHEMAS: tuple(
             f"GRANT USAGE ON SCHEMA {name(each)} TO {everybody}"
@@ -118,7 +120,12 @@ def _without_rights(relation: Relation, table: Table | None, closed: set[int]) -
         if relation.oid not in closed:
             return ""
         public = "; it is granted to PUBLIC, which must be revoked" if relation.public else ""
-        return f"shows rows of tables with policies{public}"
+        why = (
+            "has a policy, but is in no schema of the search path"
+            if relation.policed
+            else "shows rows of tables with policies"
+        )
+        return f"{why}{public}"
     if not relation.ours:
         return "belongs to another user"
     if relation.kind not in _ORDINARY:

@@ -68,11 +68,14 @@ class Team:
         await self.connection.execute(f"CREATE ROLE {self.roles[-1]} LOGIN")
         return self.roles[-1]
 
-    async def set(self, sql_url: str | None = None, **documents: Mapping[str, Any]) -> Protection:
+    async def set(
+        self, sql_url: str | None = None, keep: Sequence[str] = (), **documents: Mapping[str, Any]
+    ) -> Protection:
+        """`keep`: tables whose policy stays as it is; those of others that are not named are removed."""
         self.schema = await read_schema(self.connection)
         async with self.connection.transaction():
             for table in await store.active(self.connection):
-                if table not in documents:
+                if table not in {*documents, *keep}:
                     await store.remove(self.connection, table, self.schema)
             self.policies = (await store.load(self.connection, self.schema)).policies
             for table, document in documents.items():

@@ -393,3 +393,15 @@ async def test_functions_of_the_same_name_do_not_stand_in_for_ours(team: Team) -
         assert await raw.fetch("SELECT id FROM users") == []
     friends = Caller(role="member", uid="ann", claims={"friends": ["bob", "cid"]})
     assert await team.column(friends, "SELECT id FROM users") == ["bob", "cid"]
+
+
+async def test_a_table_that_is_moved_out_of_sight_stays_closed(closed: Team) -> None:
+    await closed.connection.execute(
+        "CREATE SCHEMA elsewhere; ALTER TABLE users SET SCHEMA elsewhere; "
+        "CREATE VIEW seen AS SELECT * FROM elsewhere.users"
+    )
+    made = await closed.set(**{"posts": POLICIES["posts"]}, keep=("users",))
+    assert any("elsewhere.users has a policy" in warning for warning in made.warnings)
+    for hidden in ("elsewhere.users", "seen"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await closed.column(ANN, f"SELECT id FROM {hidden}")
