@@ -32,6 +32,11 @@ Source = Literal["file", "api"]
 # "poli" in ASCII. Held while versions are numbered, and while Postgres is brought to what policies say.
 LOCK_KEY = 0x706F6C69
 
+MARKER = (
+    "SELECT concat(login, '|', single, '|', whole, '|', problem, '|', (SELECT string_agg("
+    "table_name || ':' || version, ',' ORDER BY table_name) FROM flux.policies WHERE active)) FROM flux.protection"
+)
+
 _COLUMNS = "table_name AS table, version, document, source, active, created_by, created_at"
 
 
@@ -70,11 +75,7 @@ async def load(conn: Connection, schema: Schema) -> Assembled:
 
 async def marker(conn: Connection) -> str:
     """Another text whenever other documents are active, or raw SQL runs otherwise; cheap enough to ask every second."""
-    query = (
-        "SELECT concat(login, '|', single, '|', whole, '|', problem, '|', (SELECT string_agg("
-        "table_name || ':' || version, ',' ORDER BY table_name) FROM flux.policies WHERE active)) FROM flux.protection"
-    )
-    return str(await conn.fetchval(query))
+    return str(await conn.fetchval(MARKER))
 
 
 async def save(

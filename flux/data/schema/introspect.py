@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXCLUDED = ("flux", "flux_auth", "pg_catalog", "information_schema")
 
 QUERY = files(__package__).joinpath("introspect.sql").read_text("utf-8")
-_FINGERPRINT = files(__package__).joinpath("fingerprint.sql").read_text("utf-8")
+FINGERPRINT = files(__package__).joinpath("fingerprint.sql").read_text("utf-8")
 
 
 async def read_schema(conn: Connection, *, exclude: Sequence[str] = EXCLUDED, partitions: bool = False) -> Schema:
@@ -33,7 +33,7 @@ async def read_fingerprint(conn: Connection) -> int:
     DDL of a session that had done some less than a second before is seen when that session ends or has been idle for
     10 s, unless it ran FLUSH_FINGERPRINT. Rolled back DDL and temporary tables change it, too.
     """
-    return int(await conn.fetchval(_FINGERPRINT) or 0)
+    return int(await conn.fetchval(FINGERPRINT) or 0)
 
 
 # For sessions that do DDL and want it seen by others at once: their counts go out with the end of this statement.

@@ -1,7 +1,8 @@
 """What this worker knows of the database, as an engine: its schema and policies, read once and again when they change.
 
-Whether they have changed is asked while calls go on, at most once a CHECK_S; so a change is in force after that at the
-latest. A call that names something unknown, or that Postgres finds outdated, has it read again at once.
+Whether they have changed is asked beside the calls while these go on; one that comes when nobody has asked for
+CHECK_S waits for the answer. So a change is in force after that at the latest. A call that names something unknown,
+or that Postgres finds outdated, has it read again at once.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flux.data.engine import Engine
-from flux.data.schema.introspect import read_fingerprint, read_schema
+from flux.data.schema.introspect import FINGERPRINT, read_schema
 from flux.store import policies
 
-from .connection import run
+from .connection import on_lanes, run
 from .free import Session
 from .login import RawSql, read_raw_sql
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # A policy that was taken back, a column that was added: in force this much later at the latest. The question costs
 # Postgres a tenth of a millisecond.
 CHECK_S = 1.0
+_MARK = f"SELECT concat(({FINGERPRINT}), ' ', ({policies.MARKER}))"
 # Unknown names make it read again; a function that asks for one in a loop must not keep Postgres listing its tables.
 MIN_AGE_S = 1.0
 # Raw statements whose description is kept. A team has a few hundred; past this something makes them up as it goes.
@@ -38,7 +40,7 @@ class _Known:
 
     engine: Engine
     raw: RawSql
-    mark: tuple[int, str]
+    mark: str
 
 
 @dataclass(slots=True, eq=False)
@@ -55,8 +57,10 @@ class Catalogue:
         """Raises host errors as `run` does, when it has to be read and cannot be."""
         if self._known is None:
             await self.refresh(services)
-        elif time.monotonic() - self._checked_at > CHECK_S and self._reading is None:
-            self._start(services, check=True)
+        elif (age := time.monotonic() - self._checked_at) > CHECK_S / 2:
+            reading = self._reading or self._start(services, check=True)
+            if age > CHECK_S:
+                await asyncio.shield(reading)
         assert self._known is not None
         return self._known.engine
 
@@ -95,20 +99,22 @@ class Catalogue:
 
     async def _read(self, services: Services, *, check: bool) -> None:
         async def read(connection: Session) -> _Known:
-            mark = (await read_fingerprint(connection), await policies.marker(connection))
-            if check and self._known is not None and self._known.mark == mark:
-                return self._known
+            mark = str(await connection.fetchval(_MARK))
             schema = await read_schema(connection)
             found = await policies.load(connection, schema)
             database = services.settings.database
             raw = await read_raw_sql(connection, database, found.policies)
             return _Known(engine=Engine(schema, found.policies), raw=raw, mark=mark)
 
+        started, known = time.monotonic(), self._known
         try:
-            known = await run(services, read, read=True)
+            # On the lanes: transactions that hold all connections of the pool may be those that wait for this.
+            if not check or known is None or await on_lanes(services, _MARK, (), read=True) != [known.mark.encode()]:
+                known = await run(services, read, read=True)
             if self._known is not None and known.mark != self._known.mark:
                 self._forget_statements()
             self._known = known
-            self._checked_at = self._read_at = time.monotonic()
+            self._checked_at = started
+            self._read_at = time.monotonic()
         finally:
             self._reading = None

@@ -28,7 +28,7 @@ from .free import FreeConnections, Session, usable
 if TYPE_CHECKING:
     from flux.store.pool import Pool
 
-    from .scope import Scope
+    from .scope import Scope, Services
 
 T = TypeVar("T")
 
@@ -55,9 +55,16 @@ class Source(Protocol):
 
 async def single(scope: Scope, statement: str, parameters: Iterable[Any], *, read: bool) -> list[bytes | None]:
     """The first column of a statement that is a transaction of its own. Raises host errors, as `translate` says."""
+    return await on_lanes(scope.services, statement, parameters, read=read, alone=bool(scope.transactions))
+
+
+async def on_lanes(
+    services: Services, statement: str, parameters: Iterable[Any], *, read: bool, alone: bool = False
+) -> list[bytes | None]:
+    """The same for no execution in particular."""
     try:
         texts = [parameter(value) for value in parameters]
-        return await scope.services.lanes.run(statement, texts, read=read, alone=bool(scope.transactions))
+        return await services.lanes.run(statement, texts, read=read, alone=alone)
     except FAILURES as error:
         raise translate(error) from error
     except Busy:

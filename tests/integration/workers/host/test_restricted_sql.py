@@ -24,6 +24,7 @@ from flux.store.mutations.install import install
 from flux.store.pool import Connection, Pool
 from flux.store.protection import apply, let_make_roles
 from flux.store.wire.lanes import open_lanes
+from flux.workers.host import catalogue
 from flux.workers.host.registry import answer
 from flux.workers.host.scope import Scope, Services
 from tests.fixtures.postgres import Server
@@ -391,3 +392,25 @@ async def test_nobody_reads_as_whom_others_ask(protect: Protect, acting: Acting,
     assert "{" not in seen["query"]
     await admin("db.rollback", tx=waiting)
     await ann("db.rollback", tx=looking)
+
+
+async def test_a_policy_is_in_force_for_the_first_who_comes_after_a_while(
+    protect: Protect, acting: Acting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await protect(notes={"*": {"preset": "read_only"}})
+    bob = acting(BOB)
+    assert await bob("db.count", table="notes") == 2
+    await protect(notes={"*": {"select": {"where": "owner = $auth.uid"}}})
+    monkeypatch.setattr(catalogue, "CHECK_S", 0.0)  # nobody has asked since
+    assert await bob("db.count", table="notes") == 1
+
+
+async def test_who_asks_for_changes_needs_no_connection_that_transactions_hold(
+    protect: Protect, acting: Acting, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await protect()
+    holders = [acting(BOB, sql=False) for _ in range(pool.get_max_size())]
+    await holders[0]("db.count", table="notes")
+    transactions = [(await each("db.begin"))["tx"] for each in holders]
+    monkeypatch.setattr(catalogue, "CHECK_S", 0.0)
+    assert await holders[0]("db.count", table="notes", tx=transactions[0]) == 2
