@@ -32,6 +32,7 @@ Source = Literal["file", "api"]
 # "poli" in ASCII. Held while versions are numbered, and while Postgres is brought to what policies say.
 LOCK_KEY = 0x706F6C69
 
+# Another text whenever other documents are active, or raw SQL runs otherwise; cheap enough to ask every second.
 MARKER = (
     "SELECT concat(login, '|', single, '|', whole, '|', problem, '|', (SELECT string_agg("
     "table_name || ':' || version, ',' ORDER BY table_name) FROM flux.policies WHERE active)) FROM flux.protection"
@@ -71,11 +72,6 @@ async def versions(conn: Connection, table: str) -> list[StoredPolicy]:
 async def load(conn: Connection, schema: Schema) -> Assembled:
     """What holds now. Its `problems` name tables whose document does not fit the schema: those are denied to all."""
     return assembling.assemble(await renamed_policies.documents(conn, await active(conn), schema), schema)
-
-
-async def marker(conn: Connection) -> str:
-    """Another text whenever other documents are active, or raw SQL runs otherwise; cheap enough to ask every second."""
-    return str(await conn.fetchval(MARKER))
 
 
 async def save(

@@ -36,17 +36,17 @@ async def save(connection: Connection, schema: Schema, document: object) -> tupl
 
 
 async def test_versions(connection: Connection, schema: Schema) -> None:
-    empty = await store.marker(connection)
+    empty = await connection.fetchval(store.MARKER)
     first, policies = await save(connection, schema, READING)
-    assert await store.marker(connection) != empty
+    assert await connection.fetchval(store.MARKER) != empty
     assert (first.version, first.active, first.created_by) == (1, True, "test")
     assert policies.grant("users", "member", "select") is not None
     again, _ = await save(connection, schema, READING)
     assert again.version == 1
-    before = await store.marker(connection)
+    before = await connection.fetchval(store.MARKER)
     second, _ = await save(connection, schema, OWN)
     assert second.version == 2
-    assert await store.marker(connection) != before
+    assert await connection.fetchval(store.MARKER) != before
     assert [(each.version, each.active) for each in await store.versions(connection, "users")] == [
         (2, True),
         (1, False),
