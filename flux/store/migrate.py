@@ -29,6 +29,10 @@ OLDEST_POSTGRES = 15
 # "flux" in ASCII: no other program is likely to use it for an advisory lock.
 LOCK_KEY = 0x666C7578
 
+# What a migration has SET stays with it: dumps begin with an empty search path, and on the session that tables are looked
+# after with, no table would be found any more, nor its changes recorded. The same holds for roles and temporary tables.
+TIDY = "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; DISCARD TEMP; SET LOCAL statement_timeout = 0"
+
 PREPARE = """
 CREATE SCHEMA IF NOT EXISTS flux;
 CREATE TABLE IF NOT EXISTS flux.migrations (
@@ -124,6 +128,7 @@ async def apply_project(conn: Connection, migrations: list[Migration], folder: P
                 # A nested transaction, so that the error can be reported on a connection that still works.
                 async with conn.transaction():
                     await conn.execute(migration.sql)
+                    await conn.execute(TIDY)
             except asyncpg.PostgresError as error:
                 raise ConfigError(f"{folder / migration.name}{_line(migration.sql, error)}: {error}") from error
             await conn.execute(

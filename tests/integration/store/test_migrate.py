@@ -121,3 +121,16 @@ async def test_project_migration_changed_or_out_of_order(connection: Connection,
     second.write_text("CREATE TABLE users (id bigserial);")
     with pytest.raises(ConfigError, match="was changed after it was applied"):
         await migrate.migrate_project(connection, tmp_path)
+
+
+async def test_what_a_migration_sets_ends_with_it(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "0001_dump.sql").write_text(
+        "SELECT pg_catalog.set_config('search_path', '', false); SET statement_timeout = '7s'; "
+        "CREATE TEMP TABLE users (id int); CREATE TABLE public.dumped (id int); SET ROLE flux"
+    )
+    (tmp_path / "0002_next.sql").write_text("CREATE TABLE users (id int)")
+    before = await connection.fetch("SELECT current_schemas(false), current_user, current_setting('role')")
+    await migrate.migrate_project(connection, tmp_path)
+    assert await connection.fetch("SELECT current_schemas(false), current_user, current_setting('role')") == before
+    assert await connection.fetchval("SELECT current_setting('statement_timeout')") == "0"
+    assert await connection.fetchval("SELECT 'users'::regclass = 'public.users'::regclass")
