@@ -17,6 +17,7 @@ import asyncpg
 from flux.errors import ConfigError
 from flux.store.partitions import drop_expired, ensure_partitions
 from flux.store.pool import Connection
+from flux.store.statements import refusal
 
 __all__ = [
     "Applied", "Migration", "applied_project", "apply_project", "drop_expired", "ensure_partitions", "migrate",
@@ -29,8 +30,8 @@ OLDEST_POSTGRES = 15
 # "flux" in ASCII: no other program is likely to use it for an advisory lock.
 LOCK_KEY = 0x666C7578
 
-# What a migration has SET stays with it: dumps begin with an empty search path, and on the session that tables are looked
-# after with, no table would be found any more, nor its changes recorded. The same holds for roles and temporary tables.
+# What a migration has SET stays with it: dumps begin with an empty search path, and the session that tables are looked
+# after on would find none any more, nor record their changes. The same holds for roles and temporary tables.
 TIDY = "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; DISCARD TEMP; SET LOCAL statement_timeout = 0"
 
 PREPARE = """
@@ -110,8 +111,8 @@ async def migrate(conn: Connection) -> list[str]:
 async def migrate_project(conn: Connection, folder: Path) -> list[str]:
     """Apply the project's `NNNN_name.sql` that were not applied yet; the names applied now.
 
-    Raises ConfigError, naming the file, when one fails, when one that was applied has changed since, or when one comes
-    before what was already applied (two branches that took the same numbers).
+    Raises ConfigError, naming the file, when one fails, when one would end the transaction, when one that was applied
+    has changed since, or when one comes before what was already applied (two branches that took the same numbers).
     """
     return await apply_project(conn, read_folder(folder), folder)
 
@@ -123,6 +124,9 @@ async def apply_project(conn: Connection, migrations: list[Migration], folder: P
         done = {row.name: row.sha256 for row in await applied_project(conn)}
         missing = [migration for migration in migrations if migration.name not in done]
         _check_project(folder, migrations, done)
+        for migration in missing:
+            if found := refusal(migration.sql):
+                raise ConfigError(f"{folder / migration.name}:{found[0]}: {found[1]}.")
         for migration in missing:
             try:
                 # A nested transaction, so that the error can be reported on a connection that still works.

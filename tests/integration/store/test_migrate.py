@@ -134,3 +134,21 @@ async def test_what_a_migration_sets_ends_with_it(connection: Connection, tmp_pa
     assert await connection.fetch("SELECT current_schemas(false), current_user, current_setting('role')") == before
     assert await connection.fetchval("SELECT current_setting('statement_timeout')") == "0"
     assert await connection.fetchval("SELECT 'users'::regclass = 'public.users'::regclass")
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("BEGIN;\nCREATE TABLE users (id int);\nCOMMIT;", r"0002_own\.sql:1: BEGIN: a migration runs in a transaction"),
+        ("CREATE TABLE users (id int); COMMIT; SELECT nope", r"0002_own\.sql:1: COMMIT: "),
+        ("COPY first FROM stdin;\n1\n", r"0002_own\.sql:1: COPY FROM STDIN: there are no rows to send"),
+    ],
+)
+async def test_a_migration_stays_in_its_transaction(
+    connection: Connection, tmp_path: Path, sql: str, message: str
+) -> None:
+    (tmp_path / "0001_first.sql").write_text("CREATE TABLE first (id int)")
+    (tmp_path / "0002_own.sql").write_text(sql)
+    with pytest.raises(ConfigError, match=message):
+        await asyncio.wait_for(migrate.migrate_project(connection, tmp_path), 10)
+    assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
