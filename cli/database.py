@@ -210,7 +210,7 @@ def write_migration(folder: Path, name: str, text: str) -> Path:
     path = folder / FOLDER / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
+        with path.open("x", encoding="utf-8", newline="") as file:  # what is in constants stays as it is
             file.write(text)
     except FileExistsError:
         raise InTheWay(f"{path} exists already") from None

@@ -50,21 +50,35 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.sql.encode()).hexdigest()
+        """The same however a checkout writes line ends."""
+        return hashlib.sha256("\n".join(re.split(r"\r\n?|\n", self.sql)).encode()).hexdigest()
 
 
 def read_folder(folder: Path) -> list[Migration]:
     """The migrations of a folder in order; none when there is no such folder.
 
-    Raises ConfigError for a file that is not called NNNN_name.sql, and for a number used twice.
+    Raises ConfigError for a file that is not called NNNN_name.sql or cannot be read, and for a number used twice.
     """
     found: dict[int, Migration] = {}
     for path in sorted(folder.glob("*.sql")):
-        migration = named(path.name, path.read_text(encoding="utf-8"), folder)
+        migration = named(path.name, _text(path), folder)
         if migration.number in found:
             raise ConfigError(f"{path}: number {path.name[:4]} is already taken by {found[migration.number].name}.")
         found[migration.number] = migration
     return [found[number] for number in sorted(found)]
+
+
+def _text(path: Path) -> str:
+    """As it is written: line ends within constants count. Some editors begin a file with a byte order mark."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file in that encoding.") from None
+    if "\0" in text:
+        raise ConfigError(f"{path}: there is a NUL character in line {_line_of(text, text.index(chr(0)))}.")
+    return text
 
 
 def named(name: str, sql: str, folder: PurePath) -> Migration:
@@ -172,7 +186,11 @@ def _check_project(folder: PurePath, migrations: list[Migration], done: dict[str
 def _line(sql: str, error: asyncpg.PostgresError) -> str:
     """ ":<line>" of the error's position, or "" when the server gave none."""
     position = getattr(error, "position", None)
-    return f":{sql.count(chr(10), 0, int(position)) + 1}" if position else ""
+    return f":{_line_of(sql, int(position))}" if position else ""
+
+
+def _line_of(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
 
 
 async def _lock(conn: Connection) -> None:

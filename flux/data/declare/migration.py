@@ -22,7 +22,7 @@ def text(changes: Sequence[Change]) -> str:
         lines.append(f"-- {change.summary}")
         lines += [f"--   LOSES {change.lost}"] if change.lost else []
         lines += [f"--   note: {change.note}"] if change.note else []
-    lines = [line.replace("\n", " ") for line in lines]
+    lines = [" ".join(re.split(r"[\r\n]+", line)) for line in lines]  # either would end the comment
     lines += ["", f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';", ""]
     lines += [f"{statement};" for statement in statements(changes)]
     return "\n".join(lines) + "\n"

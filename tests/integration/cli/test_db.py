@@ -15,7 +15,7 @@ from tests.fixtures.server import Serve
 from .conftest import Run
 
 SCHEMA = """
-import { column, defineSchema, table } from "flux";
+import { column, defineSchema, sql, table } from "flux";
 export default defineSchema({ tables: { users: table({ id: column.bigint().identity().primaryKey()%s }) } });
 """
 EMAIL = ", email: column.text().unique()"
@@ -68,6 +68,21 @@ def test_from_nothing_and_on(project: Path, empty_url: str, run: Run) -> None:
     code, out, _ = run("db", "push", "--json", *at)
     assert (code, json.loads(out)) == (0, {"changes": [], "migration": None})
     assert json.loads(run("db", "status", "--json", *at)[1])["migrations"][0]["state"] == "applied"
+
+
+def test_line_ends_in_constants_stay_as_they_are(project: Path, empty_url: str, run: Run) -> None:
+    at = ("--database", empty_url)
+    declare(project, r""", note: column.text().default("a\r\nb").check(sql`note <> E'\r'`).comment("c\rd")""")
+    assert run("db", "push", *at)[0] == 0
+    assert query(empty_url, "INSERT INTO users DEFAULT VALUES RETURNING note") == "a\r\nb"
+    assert run("db", "diff", *at)[0] == 0
+
+
+def test_defaults_that_json_does_not_know(project: Path, empty_url: str, run: Run) -> None:
+    at = ("--database", empty_url)
+    declare(project, ", a: column.double().default(-Infinity), b: column.real().array().default([NaN, 1.5])")
+    assert run("db", "push", *at)[0] == 0
+    assert query(empty_url, "INSERT INTO users DEFAULT VALUES RETURNING concat(a, b)") == "-Infinity{NaN,1.5}"
 
 
 def test_what_would_lose_data_is_refused(project: Path, empty_url: str, run: Run) -> None:

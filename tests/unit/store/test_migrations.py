@@ -37,3 +37,30 @@ def test_number_taken_twice(tmp_path: Path) -> None:
     (tmp_path / "0001_b.sql").touch()
     with pytest.raises(ConfigError, match=r"0001_b\.sql: number 0001 is already taken by 0001_a\.sql"):
         read_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"SELECT 1;\n-- \xe9", r"0001_a\.sql: byte 13 is not UTF-8"),
+        (b"SELECT 1;\n\0", r"0001_a\.sql: there is a NUL character in line 2"),
+    ],
+)
+def test_a_file_that_is_no_text(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "0001_a.sql").write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        read_folder(tmp_path)
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "0001_a.sql").mkdir()
+    with pytest.raises(ConfigError, match=r"0001_a\.sql: Is a directory"):
+        read_folder(tmp_path)
+
+
+def test_line_ends_and_byte_order_marks(tmp_path: Path) -> None:
+    for name, content in (("0001_a.sql", b"SELECT '\n';"), ("0002_b.sql", b"\xef\xbb\xbfSELECT '\r\n';")):
+        (tmp_path / name).write_bytes(content)
+    first, second = read_folder(tmp_path)
+    assert second.sql == "SELECT '\r\n';"
+    assert first.sha256 == second.sha256
