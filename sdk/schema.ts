@@ -148,7 +148,7 @@ export class ColumnDefinition<Value> {
 
   /** What an insert without this column stores: a value, or SQL such as ``sql`now()` ``. */
   default(value: Value | Sql): ColumnDefinition<Value> {
-    return this.#with({ default: value instanceof Sql ? value : { value } });
+    return this.#with({ default: value instanceof Sql ? value : { value: spelled(value) } });
   }
 
   /** Numbered by the database. "always": an insert may not give it a value. */
@@ -200,6 +200,12 @@ export class ColumnDefinition<Value> {
   #with(changes: Partial<ColumnState>): ColumnDefinition<any> {
     return new ColumnDefinition({ ...this.#state, ...changes });
   }
+}
+
+/** NaN and the infinities, which JSON makes null of, as Postgres writes them. */
+function spelled(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(spelled);
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 
 /** Columns by type. (Functions each, so that bundles of functions leave all of this out.) */
