@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from . import ddl
@@ -11,6 +12,8 @@ from .model import Column, Table
 from .narrowing import cast, narrows
 from .quoting import literal, quoted
 from .renames import mentions
+
+_NEXTVAL = re.compile(r"nextval\('((?:[^']|'')+)'::regclass\)")
 
 
 def recreated(declared: Table, actual: Table, retyped: set[str]) -> set[str]:
@@ -113,6 +116,8 @@ def _altered(table: Table, old: Column, new: Column) -> Iterator[Change]:
     # One statement each: within one, a new type and what depends on it are taken in another order than written.
     steps = [(Phase.ALTER_COLUMN, alter(table.name, action)) for action in actions]
     if new.identity and not old.identity:
+        # The sequence of a serial column is let go, or it would be taken for the column's: by whoever asks, and below.
+        steps += [(Phase.ALTER_COLUMN, f"ALTER SEQUENCE {name} OWNED BY NONE") for name in _sequences(before)]
         steps.append((Phase.ALTER_COLUMN, _continued(table.name, new.name)))
     yield Change(
         summary=f"{where}: {_said(old, new)}",
@@ -122,6 +127,11 @@ def _altered(table: Table, old: Column, new: Column) -> Iterator[Change]:
         else None,
         note=f"{where} becomes NOT NULL: this fails when a row has NULL there" if old.nullable > new.nullable else None,
     )
+
+
+def _sequences(default: str | None) -> Iterator[str]:
+    for name in _NEXTVAL.findall(default or ""):
+        yield name.replace("''", "'")
 
 
 def _continued(table: str, column: str) -> str:

@@ -71,6 +71,13 @@ async def test_an_identity_goes_on(conn: Connection) -> None:
     assert await conn.fetchval("INSERT INTO users (mail) VALUES ('c') RETURNING id") == 8
 
 
+async def test_a_serial_column_becomes_an_identity(connection: Connection) -> None:
+    await connection.execute("CREATE TABLE \"it's\" (id serial PRIMARY KEY); INSERT INTO \"it's\" VALUES (1), (7)")
+    column = {"type": "integer", "primaryKey": True, "identity": "always"}
+    await push(connection, {"tables": {"it's": {"columns": {"id": column}}}})
+    assert await connection.fetchval("INSERT INTO \"it's\" DEFAULT VALUES RETURNING id") == 8
+
+
 async def test_an_enumeration_that_is_made_anew(conn: Connection) -> None:
     columns = {**COLUMNS, "plan": {**COLUMNS["plan"], "default": {"value": "gold"}, "check": "plan <> 'gone'"}}
     [change, *_] = await push(conn, schema(columns, ("pro", "gold", "free", "gone"), indexes=[FREE]))
