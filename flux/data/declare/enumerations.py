@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from . import ddl
 from .change import Change, Phase, Step
 from .ddl import alter
-from .model import Definition, Enumeration
+from .model import Column, Definition, Enumeration
 from .quoting import literal, quoted
 from .renames import shown
 
@@ -19,7 +19,11 @@ def enumeration_changes(declared: Definition, actual: Definition) -> Iterator[Ch
             step = (Phase.NEW_TYPE, ddl.create_enumeration(wanted))
             yield Change(summary=f'create enumeration "{name}"', steps=(step,))
         elif found.labels != wanted.labels:
-            yield _made_anew(declared, found, wanted) if _is_remade(declared, found, wanted) else _grown(found, wanted)
+            yield (
+                _made_anew(declared, actual, found, wanted)
+                if _is_remade(declared, found, wanted)
+                else _grown(found, wanted)
+            )
     for name, found in actual.enumerations.items():
         if name not in declared.enumerations and not found.needed and not _is_used(declared, actual, found):
             step = (Phase.DROP_TYPE, f"DROP TYPE {quoted(name)}")
@@ -66,21 +70,24 @@ def _grown(found: Enumeration, wanted: Enumeration) -> Change:
     return Change(summary=f'enumeration "{wanted.name}": add {", ".join(added)}', steps=tuple(steps))
 
 
-def _made_anew(declared: Definition, found: Enumeration, wanted: Enumeration) -> Change:
+def _made_anew(declared: Definition, actual: Definition, found: Enumeration, wanted: Enumeration) -> Change:
     old = quoted(f"{wanted.name[:50]}_before")
     steps: list[Step] = [
         (Phase.CHANGE_TYPE, f"ALTER TYPE {quoted(wanted.name)} RENAME TO {old}"),
         (Phase.CHANGE_TYPE, ddl.create_enumeration(wanted)),
     ]
     for table, name in sorted(found.columns):
-        wanted_table = declared.tables.get(table)
-        column = wanted_table.columns.get(name) if wanted_table else None
-        array = "[]" if column and column.type.endswith("[]") else ""
+        column = actual.tables[table].columns[name] if table in actual.tables else None
+        after = column if declared.ignores(table) else _declared(declared, table, name)
+        # What is dropped, or gets a type of its own, is so by other changes, before the old type is dropped.
+        if column is None or after is None or not _is_of(after.type, wanted.name):
+            continue
+        array = "[]" if column.type.endswith("[]") else ""
         type_ = f"{quoted(wanted.name)}{array}"
         prefix = f"ALTER COLUMN {quoted(name)}"
         actions = [f"{prefix} DROP DEFAULT", f"{prefix} TYPE {type_} USING {quoted(name)}::text{array}::{type_}"]
-        if column and column.expression and not column.generated and _is_of(column.type, wanted.name):
-            actions.append(f"{prefix} SET DEFAULT {column.expression}")
+        if after.expression and not after.generated and after.type == column.type:
+            actions.append(f"{prefix} SET DEFAULT {after.expression}")
         steps += [(Phase.CHANGE_TYPE, alter(table, action)) for action in actions]
     steps.append((Phase.DROP_TYPE, f"DROP TYPE {old}"))
     removed = [label for label in found.labels if label not in wanted.labels]
@@ -94,12 +101,16 @@ def _made_anew(declared: Definition, found: Enumeration, wanted: Enumeration) ->
     )
 
 
+def _declared(declared: Definition, table: str, column: str) -> Column | None:
+    found = declared.tables.get(table)
+    return found.columns.get(column) if found else None
+
+
 def _is_used(declared: Definition, actual: Definition, found: Enumeration) -> bool:
     for table, name in found.columns:
-        wanted = declared.tables.get(table)
         if declared.ignores(table) or table not in actual.tables:
             return True
-        column = wanted.columns.get(name) if wanted else None
+        column = _declared(declared, table, name)
         if column and _is_of(column.type, found.name):
             return True
     return False

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 from .change import Change, Phase
 from .ddl import alter
-from .model import Definition, ForeignKey, Table
+from .model import Definition, Enumeration, ForeignKey, Table
 from .quoting import quoted
 
 
 def renamed(declared: Definition, actual: Definition) -> tuple[Definition, list[Change]]:
     """`actual` after the renames that `declared` hints at, and these. A hint whose name is taken or gone is spent."""
-    tables, changes = _tables(declared, actual)
+    actual, changes = _tables(declared, actual)
+    tables, enumerations = dict(actual.tables), actual.enumerations
     for name, wanted in declared.tables.items():
         table = tables.get(name)
         if table is None:
@@ -25,16 +26,17 @@ def renamed(declared: Definition, actual: Definition) -> tuple[Definition, list[
                 table = tables[name] = _with_column(table, old, new)
                 tables = {other: _followed(each, name, old, new) for other, each in tables.items()}
                 table = tables[name]
+                enumerations = _moved(enumerations, {(name, old): (name, new)})
                 changes.append(
                     Change(
                         summary=f'rename column "{old}" of table "{name}" to "{new}"',
                         steps=((Phase.RENAME, alter(name, f"RENAME COLUMN {quoted(old)} TO {quoted(new)}")),),
                     )
                 )
-    return replace(actual, tables=tables), changes
+    return replace(actual, tables=tables, enumerations=enumerations), changes
 
 
-def _tables(declared: Definition, actual: Definition) -> tuple[dict[str, Table], list[Change]]:
+def _tables(declared: Definition, actual: Definition) -> tuple[Definition, list[Change]]:
     new_names: dict[str, str] = {}
     for name, table in declared.tables.items():
         old = table.renamed_from
@@ -57,7 +59,18 @@ def _tables(declared: Definition, actual: Definition) -> tuple[dict[str, Table],
         )
         for old, new in new_names.items()
     ]
-    return tables, changes
+    columns = {(old, column): (new, column) for old, new in new_names.items() for column in actual.tables[old].columns}
+    return replace(actual, tables=tables, enumerations=_moved(actual.enumerations, columns)), changes
+
+
+def _moved(
+    enumerations: Mapping[str, Enumeration], columns: Mapping[tuple[str, str], tuple[str, str]]
+) -> dict[str, Enumeration]:
+    """With what their columns are called now."""
+    return {
+        name: replace(each, columns=frozenset(columns.get(column, column) for column in each.columns))
+        for name, each in enumerations.items()
+    }
 
 
 def _with_column(table: Table, old: str, new: str) -> Table:

@@ -72,10 +72,10 @@ async def test_an_identity_goes_on(conn: Connection) -> None:
 
 
 async def test_a_serial_column_becomes_an_identity(connection: Connection) -> None:
-    await connection.execute("CREATE TABLE \"it's\" (id serial PRIMARY KEY); INSERT INTO \"it's\" VALUES (1), (7)")
+    await connection.execute('CREATE TABLE "it\'s" (id serial PRIMARY KEY); INSERT INTO "it\'s" VALUES (1), (7)')
     column = {"type": "integer", "primaryKey": True, "identity": "always"}
     await push(connection, {"tables": {"it's": {"columns": {"id": column}}}})
-    assert await connection.fetchval("INSERT INTO \"it's\" DEFAULT VALUES RETURNING id") == 8
+    assert await connection.fetchval('INSERT INTO "it\'s" DEFAULT VALUES RETURNING id') == 8
 
 
 async def test_an_enumeration_that_is_made_anew(conn: Connection) -> None:
@@ -87,6 +87,39 @@ async def test_an_enumeration_that_is_made_anew(conn: Connection) -> None:
         (7, "pro", None),
     ]
     assert await conn.fetchval("INSERT INTO users VALUES (8) RETURNING plan") == "gold"
+
+
+REST = ("free", "pro")  # without a label, so that the enumeration is made anew
+
+
+async def test_an_enumeration_of_columns_that_are_renamed(conn: Connection) -> None:
+    columns = {"id": COLUMNS["id"], "kind": {**COLUMNS["plan"], "renamedFrom": "plan", "check": "kind <> 'pro'"}}
+    declared = schema({**columns, "mail": COLUMNS["mail"], "plans": COLUMNS["plans"]}, REST, renamedFrom="users")
+    declared["tables"] = {"people": declared["tables"]["users"]}
+    await conn.execute("DELETE FROM users WHERE plan = 'pro'")
+    await push(conn, declared)
+    assert await conn.fetchval("SELECT kind FROM people") == "free"
+
+
+async def test_an_enumeration_of_columns_that_go(conn: Connection) -> None:
+    """They hold labels that leave, and arrays."""
+    await conn.execute("ALTER TABLE users DROP CONSTRAINT users_plan_check; UPDATE users SET plan = 'old'")
+    columns = {**COLUMNS, "plan": {"type": "text"}}
+    del columns["plans"]
+    declared = schema(columns, REST)
+    declared["tables"]["teams"] = {"columns": {"id": COLUMNS["id"], "plan": {"type": "plan", "enum": "plan"}}}
+    await push(conn, declared)
+    assert await conn.fetch("SELECT DISTINCT plan FROM users") == [("old",)]
+
+
+async def test_an_enumeration_of_a_table_that_is_ignored(conn: Connection) -> None:
+    await conn.execute("UPDATE users SET plan = 'pro'; ALTER TABLE users DROP CONSTRAINT users_plan_check")
+    await conn.execute("DROP INDEX free")
+    declared = schema({}, REST)
+    teams = {"columns": {"id": COLUMNS["id"], "plan": {"type": "plan", "enum": "plan"}}}
+    await push(conn, {**declared, "tables": {"teams": teams}, "ignore": ["users"]})
+    assert await conn.fetchrow("INSERT INTO users VALUES (8) RETURNING plan, plans") == ("free", None)
+    assert await conn.fetchval("SELECT plans FROM users WHERE id = 1") == ["pro"]
 
 
 async def test_a_label_that_is_added_in_place(conn: Connection) -> None:
