@@ -64,11 +64,16 @@ def _dropped(table: Table) -> Change:
 def _moved(declared: Definition, actual: Definition, made_anew: set[tuple[str, str]]) -> set[tuple[str, str]]:
     """(table, column) that no foreign key may hold on to meanwhile: made anew, of another type, of another key."""
     found = set(made_anew)
+    references = [key for table in actual.tables.values() for key in table.foreign_keys]
+    targets = {(key.target, frozenset(key.target_columns)) for key in references}
     for name in declared.tables.keys() & actual.tables.keys():
         new, old = declared.tables[name], actual.tables[name]
         gone = recreated(new, old, {column for table, column in made_anew if table == name})
         typed = {each for each in new.columns.keys() & old.columns if new.columns[each].type != old.columns[each].type}
         keys = set(old.key) if new.key != old.key or gone & set(old.key) else set()
+        for unique in old.uniques:
+            if (name, frozenset(unique.columns)) in targets and not any(_same(each, unique) for each in new.uniques):
+                keys |= set(unique.columns)
         found |= {(name, column) for column in gone | typed | keys}
     return found
 

@@ -78,6 +78,29 @@ async def test_a_serial_column_becomes_an_identity(connection: Connection) -> No
     assert await connection.fetchval('INSERT INTO "it\'s" DEFAULT VALUES RETURNING id') == 8
 
 
+async def test_a_unique_constraint_that_a_foreign_key_needs(connection: Connection) -> None:
+    await connection.execute(
+        "CREATE TABLE a (id int PRIMARY KEY, b int NOT NULL, UNIQUE (b)); INSERT INTO a VALUES (1, 2);"
+        "CREATE TABLE c (id int PRIMARY KEY REFERENCES a, b int NOT NULL REFERENCES a (b)); INSERT INTO c VALUES (1, 2)"
+    )
+    key = {"type": "integer", "primaryKey": True}
+    named = {"unique": [{"columns": ["b"], "name": "only_b"}]}
+    declared: dict[str, Any] = {
+        "a": {"columns": {"id": key, "b": {"type": "integer"}}, "options": named},
+        "c": {
+            "columns": {
+                "id": {**key, "references": {"table": "a", "column": "id"}},
+                "b": {"type": "integer", "references": {"table": "a", "column": "b"}},
+            }
+        },
+    }
+    changes = await push(connection, {"tables": declared})
+    assert [each.summary for each in changes if "foreign" in each.summary] == [
+        'drop foreign key of table "c": "b" to a',
+        'add foreign key to table "c": "b" to a',
+    ]
+
+
 async def test_an_enumeration_that_is_made_anew(conn: Connection) -> None:
     columns = {**COLUMNS, "plan": {**COLUMNS["plan"], "default": {"value": "gold"}, "check": "plan <> 'gone'"}}
     [change, *_] = await push(conn, schema(columns, ("pro", "gold", "free", "gone"), indexes=[FREE]))
