@@ -50,9 +50,10 @@ def push(
     Writes the SQL as the next file in migrations/ and applies it. Refuses to lose data unless told to.
     """
     from flux.data.declare.migration import file_name
+    from flux.errors import ConfigError
 
     from ..database import opened, write_migration
-    from ..errors import CommandFailed
+    from ..errors import BadUsage, CommandFailed, InTheWay, NotAllowed, NothingThere
     from ..terminal import terminal
 
     folder = options.folder(project)
@@ -73,12 +74,16 @@ def push(
                 code="DESTRUCTIVE",
                 hint="--allow-destructive does it; tables that something else looks after belong into `ignore`",
             )
-        number = max((migration.number for migration in _migrations(folder)), default=0) + 1
-        path = write_migration(folder, file_name(number, name or _words(compared.changes)), compared.migration)
+        path = write_migration(
+            folder, file_name(_next_number(found, folder), name or _words(compared.changes)), compared.migration
+        )
         try:
             found.migrate(_migrations(folder), folder / "migrations")
-        except BaseException:
+        except (ConfigError, InTheWay, BadUsage, NotAllowed, NothingThere):
             path.unlink()  # nothing of it has happened: it is one transaction
+            raise
+        except BaseException:
+            terminal().note(f"kept {path}: `flux db status` tells whether it has been applied")
             raise
     out = terminal()
     if json:
@@ -169,6 +174,13 @@ def _refuse_pending(found: Database, folder: Path) -> None:
     waiting = [row["name"] for row in states(found, folder) if row["state"] == "pending"]
     if waiting:
         raise InTheWay(f"not applied yet: {', '.join(waiting)}", hint="apply with `flux db migrate` first")
+
+
+def _next_number(found: Database, folder: Path) -> int:
+    """Behind the files here, and behind those that others have applied."""
+    numbers = [migration.number for migration in _migrations(folder)]
+    numbers += [int(each["name"][:4]) for each in found.applied()]
+    return max(numbers, default=0) + 1
 
 
 def _documents(folder: Path) -> Documents:

@@ -9,7 +9,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from cli.database import Direct
+from cli.errors import Unreachable
 from flux.store import postmaster
+from flux.store.migrate import Migration
 from tests.fixtures.server import Serve
 
 from .conftest import Run
@@ -108,6 +111,32 @@ def test_a_push_that_fails_leaves_no_file(project: Path, empty_url: str, run: Ru
     assert code != 0
     assert 'column "name" of relation "users" contains null values' in errors
     assert len([*(project / "migrations").iterdir()]) == 1
+
+
+def test_a_push_whose_answer_is_lost_keeps_its_file(
+    project: Path, empty_url: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = ("--database", empty_url)
+    migrate = Direct.migrate
+
+    def lost(self: Direct, migrations: list[Migration], folder: Path) -> list[str]:
+        migrate(self, migrations, folder)
+        raise Unreachable("timed out")
+
+    monkeypatch.setattr(Direct, "migrate", lost)
+    code, _, errors = run("db", "push", *at)
+    assert code == 6
+    assert "0001_create_table_users.sql: `flux db status` tells whether it has been applied" in errors
+    assert run("db", "status", *at)[1].startswith("applied  0001_create_table_users.sql")
+
+
+def test_numbers_go_on_behind_what_others_have_applied(project: Path, empty_url: str, run: Run) -> None:
+    at = ("--database", empty_url)
+    run("db", "push", *at)
+    (project / "migrations" / "0001_create_table_users.sql").unlink()
+    declare(project, EMAIL + ", age: column.integer().nullable()")
+    assert run("db", "push", *at, "--name", "a")[0] == 0
+    assert [path.name for path in (project / "migrations").iterdir()] == ["0002_a.sql"]
 
 
 def test_migrations_by_hand(project: Path, empty_url: str, run: Run) -> None:
