@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from . import interrupt
-from .errors import BadUsage, InTheWay
+from .errors import BadUsage, CommandFailed, InTheWay
 
 if TYPE_CHECKING:
     from flux.store.migrate import Migration
@@ -123,11 +123,16 @@ class Direct:
         return declarations(self._run(read_schema))
 
     def _run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        import asyncpg
+
         async def connected() -> Result:
             async with _connection(self.url) as conn:
                 return await work(conn)
 
-        return asyncio.run(connected())
+        try:
+            return asyncio.run(connected())
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError) as error:
+            raise CommandFailed(f"Postgres: {error}") from None
 
 
 @asynccontextmanager

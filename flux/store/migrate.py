@@ -92,8 +92,8 @@ def named(name: str, sql: str, folder: PurePath) -> Migration:
 async def migrate(conn: Connection) -> list[str]:
     """Bring schema `flux` up to this code's version; the names applied now.
 
-    Raises ConfigError when the server is older than PostgreSQL 15, the schema newer than this code, or the default
-    schema of the user is Flux's own.
+    Raises ConfigError when the server is older than PostgreSQL 15, the schema newer than this code, the default schema
+    of the user Flux's own, or the user may not make it.
     """
     major = conn.get_server_version().major
     if major < OLDEST_POSTGRES:
@@ -101,7 +101,13 @@ async def migrate(conn: Connection) -> list[str]:
     known = read_folder(FOLDER)
     async with conn.transaction():
         await _lock(conn)
-        await conn.execute(PREPARE)
+        try:
+            await conn.execute(PREPARE)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise ConfigError(
+                f"Flux keeps its record in a schema of its own; this user may not make it: {error}. "
+                "GRANT CREATE ON DATABASE ... TO it, or use the owner's user."
+            ) from None
         if await conn.fetchval("SELECT current_schema()") == "flux":
             raise ConfigError(
                 "Tables without a schema would be made in schema flux, because this user is called flux: "

@@ -139,6 +139,22 @@ def test_numbers_go_on_behind_what_others_have_applied(project: Path, empty_url:
     assert [path.name for path in (project / "migrations").iterdir()] == ["0002_a.sql"]
 
 
+def test_what_postgres_does_not_allow(project: Path, empty_url: str, run: Run) -> None:
+    revoke = "DO $$ BEGIN EXECUTE format('REVOKE CREATE ON DATABASE %I FROM flux', current_database()); END $$"
+    query(empty_url, revoke)
+    code, _, errors = run("db", "migrate", "--database", empty_url)
+    assert code == 2
+    assert "GRANT CREATE ON DATABASE" in errors
+
+
+def test_a_connection_that_ends(project: Path, empty_url: str, run: Run) -> None:
+    (project / "migrations").mkdir()
+    (project / "migrations" / "0001_end.sql").write_text("SELECT pg_terminate_backend(pg_backend_pid())")
+    code, _, errors = run("db", "migrate", "--database", empty_url)
+    assert code == 1
+    assert errors.startswith("error: Postgres: ")
+
+
 def test_migrations_by_hand(project: Path, empty_url: str, run: Run) -> None:
     at = ("--database", empty_url)
     (project / "migrations").mkdir()
