@@ -63,7 +63,10 @@ def _complain(message: str, code: str, hint: str | None, violations: Sequence[Ma
     from .terminal import wants_colour
 
     paint = Paint(enabled=wants_colour(sys.stderr))
-    lines = [f"{paint.red('error:')} {clean(message)} ({clean(code)})"]
+    first, *more = message.split("\n")
+    lines = [f"{paint.red('error:')} {clean(first)} ({clean(code)})"]
+    # Further lines are indented, so that none can look like one of ours.
+    lines += [clean(line) if line.startswith("  ") else f"  {clean(line)}".rstrip() for line in more]
     lines += [f"  {violation_line(violation)}" for violation in violations]
     if hint:
         lines.append(f"{paint.dim('hint:')} {hint}")
