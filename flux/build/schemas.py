@@ -20,6 +20,7 @@ from flux.build.sdk import place_types
 from flux.errors import NotFound
 
 FOLDER, PATTERN = "schemas", "*.schema.ts"
+_MARK = "\x1e"  # before and behind our line stands what the schemas themselves wrote, to find a mistake
 
 
 def schema_files(project: Project) -> list[Path]:
@@ -44,11 +45,15 @@ async def read_schemas(project: Project) -> list[tuple[str, Any]]:
     if not finished.ok:
         found = parse(finished.stderr, project.shown)
         raise failed(found or [Diagnostic(message=finished.stderr.strip() or "the schemas could not be evaluated")])
-    documents = orjson.loads(finished.stdout)
+    _, mark, behind = finished.stdout.rpartition(_MARK.encode())
+    if not mark:
+        raise failed([Diagnostic(message="the schemas ended the program before they could be read")])
+    documents = orjson.loads(behind.partition(b"\n")[0])
     return list(zip(map(project.shown, files), documents, strict=True))
 
 
 def _entry_text(files: list[Path]) -> str:
     imports = [f"import schema{at} from {json.dumps(path.as_uri())};" for at, path in enumerate(files)]
     names = ", ".join(f"schema{at}" for at in range(len(files)))
-    return "\n".join([*imports, f"console.log(JSON.stringify([{names}].map((each) => each ?? null)));\n"])
+    written = f"{json.dumps(_MARK)} + JSON.stringify([{names}].map((each) => each ?? null))"
+    return "\n".join([*imports, f"console.log({written});\n"])

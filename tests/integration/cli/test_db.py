@@ -94,8 +94,12 @@ def test_what_would_lose_data_is_refused(project: Path, empty_url: str, run: Run
     declare(project, "")
     code, _, errors = run("db", "push", *at)
     assert code == 1
-    assert "loses all values of users.email" in errors
-    assert "--allow-destructive" in errors
+    assert errors.splitlines() == [
+        "error: this would lose data; nothing was changed: (DESTRUCTIVE)",
+        '  drop column "email" of table "users"',
+        "      loses all values of users.email (text, about 0 rows)",
+        "hint: --allow-destructive does it; tables that something else looks after belong into `ignore`",
+    ]
     assert len([*(project / "migrations").iterdir()]) == 1
     assert run("db", "push", "--allow-destructive", "--name", "No more mail", *at)[0] == 0
     assert (project / "migrations" / "0002_no_more_mail.sql").exists()
@@ -189,6 +193,18 @@ def test_a_schema_that_is_wrong_is_said_once(project: Path, empty_url: str, run:
     assert code == 1
     assert errors.startswith("error: schemas/main.schema.ts:1:16 error TS2304: Cannot find name 'nothing'.")
     assert errors.count("Cannot find name") == 1
+    assert "\n    export default nothing;\n                   ^" in errors
+
+
+def test_a_schema_that_writes_to_the_console(project: Path, empty_url: str, run: Run) -> None:
+    file = project / "schemas" / "main.schema.ts"
+    written = file.read_text()
+    file.write_text(written + "console.log('here', [1]); setTimeout(() => console.log('there'));\n")
+    assert run("db", "diff", "--database", empty_url)[:2] == (1, '  create table "users"\n')
+    file.write_text(written + "(globalThis as any).Deno.exit(0);\n")
+    code, _, errors = run("db", "diff", "--database", empty_url)
+    assert code == 1
+    assert "the schemas ended the program" in errors
 
 
 @pytest.mark.parametrize("command", ["diff", "push"])
