@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 import asyncpg
 import pytest
 
 from flux.data.policy.model import Caller
+from flux.store.migrate import Migration, apply_project
 from tests.integration.data.policy.conftest import Team
 
 ANN = Caller(role="member", uid="ann", tenant="acme", claims={"teams": [1], "since": "2026-01-01"})
@@ -155,3 +158,16 @@ async def test_roles_of_the_star_are_those_that_no_policy_names(team: Team) -> N
     assert await team.column(ANN, "SELECT title FROM posts") == []
     assert len(await team.column(NOBODY, "SELECT title FROM posts")) == 4
     assert len(await team.column(Caller(role="made up"), "SELECT title FROM posts")) == 4
+
+
+async def test_columns_that_policies_name_can_be_migrated(team: Team) -> None:
+    await team.set(users=USERS, posts=POSTS)
+    migrations = [
+        Migration(number=1, name="0001_type.sql", sql="ALTER TABLE users ALTER tenant TYPE varchar(80)"),
+        Migration(number=2, name="0002_drop.sql", sql="ALTER TABLE posts DROP COLUMN public"),
+    ]
+    await apply_project(team.connection, migrations, PurePath("migrations"))
+    assert await team.column(ADMIN, "SELECT id FROM users") == []  # until the next look at the tables
+    await team.set(users=USERS, posts={**POSTS, "member": {"select": {"where": "author_id = $auth.uid"}}, "*": {}})
+    assert await team.column(ANN, "SELECT id FROM users") == ["ann", "bob"]
+    assert await team.column(ANN, "SELECT title FROM posts") == ["ann red"]
