@@ -16,34 +16,51 @@ from .quoting import literal, quoted
 # Postgres cuts longer names off, and two that differ behind the cut would be one.
 NAME_BYTES = 63
 Json = Mapping[str, Any]
+_MEANT = "write `export default defineSchema({ tables: { ... } })`"
 
 
 def read_documents(documents: Iterable[tuple[str, Any]]) -> Definition:
     """One schema out of all files: (the file's name, its JSON). Raises ConfigError naming file, table and column."""
-    tables: dict[str, Table] = {}
-    enumerations: dict[str, Enumeration] = {}
-    ignore: list[str] = []
+    read = _Documents()
     for file, document in documents:
-        if not isinstance(document, Mapping) or not isinstance(document.get("tables"), Mapping):
-            raise ConfigError(f"{file}: write `export default defineSchema({{ tables: {{ ... }} }})`.")
-        for name, labels in (document.get("enums") or {}).items():
-            if name in enumerations:
-                raise ConfigError(f'{file}: enumeration "{name}" is declared twice.')
-            enumerations[name] = _enumeration(file, name, labels)
-        for name, table in document["tables"].items():
-            if name in tables:
-                raise ConfigError(f'{file}: table "{name}" is declared twice.')
-            tables[name] = _Reader(file, name).table(table)
-        ignore += document.get("ignore") or []
-    definition = Definition(tables=tables, enumerations=enumerations, ignore=tuple(ignore))
+        try:
+            read.add(file, document)
+        except (AttributeError, KeyError, TypeError):
+            raise ConfigError(f"{file}: {_MEANT}; what it holds is not made by table() and column.") from None
+    definition = Definition(tables=read.tables, enumerations=read.enumerations, ignore=tuple(read.ignore))
     _check_references(definition)
     return definition
+
+
+class _Documents:
+    """Everything that the files declare, as far as they have been read."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Table] = {}
+        self.enumerations: dict[str, Enumeration] = {}
+        self.ignore: list[str] = []
+
+    def add(self, file: str, document: Any) -> None:
+        if not isinstance(document, Mapping) or not isinstance(document.get("tables"), Mapping):
+            raise ConfigError(f"{file}: {_MEANT}.")
+        for name, labels in (document.get("enums") or {}).items():
+            if name in self.enumerations:
+                raise ConfigError(f'{file}: enumeration "{name}" is declared twice.')
+            self.enumerations[name] = _enumeration(file, name, labels)
+        for name, table in document["tables"].items():
+            if name in self.tables:
+                raise ConfigError(f'{file}: table "{name}" is declared twice.')
+            self.tables[name] = _Reader(file, name).table(table)
+        ignore = document.get("ignore") or []
+        if not isinstance(ignore, list):
+            raise ConfigError(f"{file}: ignore is a list of patterns.")
+        self.ignore += ignore
 
 
 def _enumeration(file: str, name: str, labels: Any) -> Enumeration:
     where = f'{file}: enumeration "{name}"'
     _check_name(where, name)
-    if not isinstance(labels, Sequence) or not all(isinstance(label, str) and label for label in labels):
+    if not isinstance(labels, list | tuple) or not all(isinstance(label, str) and label for label in labels):
         raise ConfigError(f"{where} needs a list of labels.")
     if len(set(labels)) != len(labels):
         raise ConfigError(f"{where} has a label twice.")

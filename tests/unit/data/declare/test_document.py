@@ -127,3 +127,22 @@ def test_files_together() -> None:
 def test_a_reference_to_an_ignored_table() -> None:
     columns = {"a": {"type": "int", "references": {"table": "legacy_users", "column": "id"}}}
     assert read(columns, ignore=["legacy_*"]).tables["t"].foreign_keys[0].target == "legacy_users"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"tables": {"t": {}}},
+        {"tables": {"t": 5}},
+        {"tables": {"t": {"columns": {"a": 5}}}},
+        {"tables": {"t": {"columns": {"a": {"type": 5}}}}},
+        {"tables": {"t": {"columns": {"a": {"type": "int", "references": {"table": "t"}}}}}},
+        {"tables": {}, "enums": ["a"]},
+        {"tables": {}, "enums": {"a": "labels"}},
+        {"tables": {}, "ignore": "legacy"},
+    ],
+)
+def test_what_is_no_schema(document: Any) -> None:
+    """`as any` gets past the type check, and the API takes any JSON."""
+    with pytest.raises(ConfigError, match=r"main\.schema\.ts: "):
+        read_documents([("main.schema.ts", document)])
