@@ -1,7 +1,8 @@
 """Numbered migrations, forward only: Flux's own (schema `flux`) and the project's.
 
 All that are missing are applied in one transaction under an advisory lock: nodes may start together, and a failure
-leaves nothing half done.
+leaves nothing half done. The one exception is Postgres' own: a label that one migration adds to an enumeration has to
+be committed before a later one uses it.
 """
 
 from __future__ import annotations
@@ -154,23 +155,38 @@ async def migrate_project(conn: Connection, folder: Path) -> list[str]:
 
 async def apply_project(conn: Connection, migrations: list[Migration], folder: PurePath) -> list[str]:
     """The same for migrations that were read from `folder` already, wherever that is."""
-    async with conn.transaction():
-        await _lock(conn)
-        done = {row.name: row.sha256 for row in await applied_project(conn)}
-        missing = [migration for migration in migrations if migration.name not in done]
-        _check_project(folder, migrations, done)
-        for migration in missing:
-            if found := refusal(migration.sql):
-                raise ConfigError(f"{folder / migration.name}:{found[0]}: {found[1]}.")
-        for migration in missing:
-            try:
-                await _execute(conn, migration.sql)
-            except asyncpg.PostgresError as error:
-                raise ConfigError(f"{folder / migration.name}{_line(migration.sql, error)}: {error}") from error
-            await conn.execute(
-                "INSERT INTO flux.project_migrations (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256
-            )
-    return [migration.name for migration in missing]
+    applied: list[str] = []
+    whole = False
+    while not whole:
+        async with conn.transaction():
+            names, whole = await _apply_missing(conn, migrations, folder)
+        applied += names
+    return applied
+
+
+async def _apply_missing(conn: Connection, migrations: list[Migration], folder: PurePath) -> tuple[list[str], bool]:
+    """The names applied now; False when they have to be committed before the next one can be."""
+    await _lock(conn)
+    done = {row.name: row.sha256 for row in await applied_project(conn)}
+    missing = [migration for migration in migrations if migration.name not in done]
+    _check_project(folder, migrations, done)
+    for migration in missing:
+        if found := refusal(migration.sql):
+            raise ConfigError(f"{folder / migration.name}:{found[0]}: {found[1]}.")
+    names: list[str] = []
+    for migration in missing:
+        try:
+            await _execute(conn, migration.sql)
+        except asyncpg.PostgresError as error:
+            # It uses a label that one of those before it has added to an enumeration.
+            if names and isinstance(error, asyncpg.UnsafeNewEnumValueUsageError):
+                return names, False
+            raise ConfigError(f"{folder / migration.name}{_line(migration.sql, error)}: {error}") from error
+        await conn.execute(
+            "INSERT INTO flux.project_migrations (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256
+        )
+        names.append(migration.name)
+    return names, True
 
 
 async def _execute(conn: Connection, sql: str) -> None:

@@ -152,3 +152,16 @@ async def test_a_migration_stays_in_its_transaction(
     with pytest.raises(ConfigError, match=message):
         await asyncio.wait_for(migrate.migrate_project(connection, tmp_path), 10)
     assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+
+
+async def test_a_label_that_a_later_migration_uses(connection: Connection, tmp_path: Path) -> None:
+    """Each was fine when it was written; where both are missing, they come together."""
+    (tmp_path / "0001_users.sql").write_text("CREATE TYPE plan AS ENUM ('a'); CREATE TABLE users (plan plan)")
+    await migrate.migrate_project(connection, tmp_path)
+    (tmp_path / "0002_label.sql").write_text("ALTER TYPE plan ADD VALUE 'b'")
+    (tmp_path / "0003_default.sql").write_text("ALTER TABLE users ALTER plan SET DEFAULT 'b'")
+    assert await migrate.migrate_project(connection, tmp_path) == ["0002_label.sql", "0003_default.sql"]
+    assert await connection.fetchval("INSERT INTO users DEFAULT VALUES RETURNING plan") == "b"
+    (tmp_path / "0004_both.sql").write_text("ALTER TYPE plan ADD VALUE 'c'; INSERT INTO users VALUES ('c')")
+    with pytest.raises(ConfigError, match=r"0004_both\.sql:1: unsafe use of new value"):
+        await migrate.migrate_project(connection, tmp_path)
