@@ -71,7 +71,7 @@ async def _run(conn: Connection, what: str, statement: str) -> None:
         await conn.execute(statement)
     except asyncpg.PostgresError as error:
         hint = f" {error.hint}" if getattr(error, "hint", None) else ""
-        raise ConfigError(f"{what}: {error}.{hint}\n{statement}") from None
+        raise ConfigError(f"{what}: {error.args[0]}.{hint}\n{statement}") from None
 
 
 def _completed(read: Table, declared: Table) -> Table:

@@ -182,6 +182,12 @@ async def test_sql_that_is_not_valid(conn: Connection, columns: dict[str, Any], 
     assert await conn.fetchval("SELECT count(*) FROM users") == 2
 
 
+async def test_a_hint_of_postgres_is_given_once(conn: Connection) -> None:
+    with pytest.raises(ConfigError) as caught:
+        await compare(conn, read_documents([("test", schema({"a": {"type": "int", "check": "nope(a)"}}))]))
+    assert caught.value.message.count("No function matches") == 1
+
+
 async def test_a_role_that_may_not_make_schemas(conn: Connection) -> None:
     await conn.execute(
         "REVOKE CREATE ON DATABASE " + await conn.fetchval("SELECT quote_ident(current_database())") + " FROM flux"
