@@ -18,7 +18,7 @@ import asyncpg
 from flux.errors import ConfigError
 from flux.store.partitions import drop_expired, ensure_partitions
 from flux.store.pool import Connection
-from flux.store.statements import refusal
+from flux.store.statements import refusal, statements
 
 __all__ = [
     "Applied", "Migration", "applied_project", "apply_project", "drop_expired", "ensure_partitions", "migrate",
@@ -191,6 +191,8 @@ async def _apply_missing(conn: Connection, migrations: list[Migration], folder: 
 
 async def _execute(conn: Connection, sql: str) -> None:
     """In nested transactions, so that an error can be reported on a connection that still works."""
+    if not any(statements(sql)):
+        return  # asyncpg fails at what Postgres has nothing to say to
     try:
         async with conn.transaction():
             await conn.execute(sql)

@@ -165,3 +165,9 @@ async def test_a_label_that_a_later_migration_uses(connection: Connection, tmp_p
     (tmp_path / "0004_both.sql").write_text("ALTER TYPE plan ADD VALUE 'c'; INSERT INTO users VALUES ('c')")
     with pytest.raises(ConfigError, match=r"0004_both\.sql:1: unsafe use of new value"):
         await migrate.migrate_project(connection, tmp_path)
+
+
+@pytest.mark.parametrize("sql", ["", "-- nothing yet\n", ";"])
+async def test_a_migration_without_a_statement(connection: Connection, tmp_path: Path, sql: str) -> None:
+    (tmp_path / "0001_empty.sql").write_text(sql)
+    assert await migrate.migrate_project(connection, tmp_path) == ["0001_empty.sql"]
