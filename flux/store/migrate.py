@@ -15,7 +15,9 @@ from pathlib import Path, PurePath
 
 import asyncpg
 
+from flux.data.schema.introspect import read_schema
 from flux.errors import ConfigError
+from flux.store import policies
 from flux.store.partitions import drop_expired, ensure_partitions
 from flux.store.pool import Connection
 from flux.store.statements import refusal, statements
@@ -173,20 +175,26 @@ async def _apply_missing(conn: Connection, migrations: list[Migration], folder: 
     for migration in missing:
         if found := refusal(migration.sql):
             raise ConfigError(f"{folder / migration.name}:{found[0]}: {found[1]}.")
+    if not missing:
+        return [], True
+    await policies.lock(conn)  # before those of tables, like whoever brings Postgres to what policies say
     names: list[str] = []
+    whole = True
     for migration in missing:
         try:
             await _execute(conn, migration.sql)
         except asyncpg.PostgresError as error:
             # It uses a label that one of those before it has added to an enumeration.
             if names and isinstance(error, asyncpg.UnsafeNewEnumValueUsageError):
-                return names, False
+                whole = False
+                break
             raise ConfigError(f"{folder / migration.name}{_line(migration.sql, error)}: {error}") from error
         await conn.execute(
             "INSERT INTO flux.project_migrations (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256
         )
         names.append(migration.name)
-    return names, True
+    await policies.follow_renamed(conn, await read_schema(conn))
+    return names, whole
 
 
 async def _execute(conn: Connection, sql: str) -> None:

@@ -1,8 +1,8 @@
 """Policies of tables that have been renamed: who renames a table does not mean to open it to everybody.
 
 `documents` reads them under the names of now, so that they hold from the moment in which the table has its new name;
-`follow` writes that down, which happens at start, after migrations, and when the watch over DDL finds it. Where another
-table has taken the old name meanwhile, the policy holds for both.
+`follow` writes that down, which happens at start, with migrations, and when the watch over DDL finds it. Where a table
+without a policy has taken the old name meanwhile, the policy holds for both.
 """
 
 from __future__ import annotations
@@ -36,21 +36,34 @@ WHERE active AND to_regclass(quote_ident(table_name)) IS DISTINCT FROM relation
 async def documents(conn: Connection, active: Mapping[str, Any], schema: Schema) -> dict[str, Document]:
     """The documents of the active policies by the names that their tables have now."""
     found = {table: policy.document for table, policy in active.items()}
-    for row in await conn.fetch(statement("policies_renamed")):
-        if row["table"] not in active:  # an other one since `active` was read
+    for table, now in (await _renamed(conn)).items():
+        if table not in active:  # an other one since `active` was read
             continue
-        found[row["now"]] = active[row["table"]].document
-        if row["table"] not in schema.tables:
-            found.pop(row["table"], None)
+        found[now] = active[table].document
+        if table not in schema.tables:
+            found.pop(table, None)
     return found
 
 
 async def follow(conn: Connection, schema: Schema) -> list[str]:
     """Notes the names that the tables have now; what there is to tell, in lines. Needs a transaction with the lock."""
-    told = []
-    for row in await conn.fetch(statement("policies_renamed")):
-        table, now = row["table"], row["now"]
-        await conn.execute(_COPY if table in schema.tables else _MOVE, table, now)
-        told.append(f"{now}: was {table}, whose policy stays in force for it")
+    renamed = await _renamed(conn)
+    kept = {table for table in renamed if table in schema.tables and table not in renamed.values()}
+    moved = renamed.keys() - kept
+    for table in moved:  # out of each other's way first: tables may have exchanged their names
+        await conn.execute(_MOVE, table, _between(table))
+    for table in kept:
+        await conn.execute(_COPY, table, renamed[table])
+    for table in moved:
+        await conn.execute(_MOVE, _between(table), renamed[table])
     await conn.execute(_NOTE)
-    return told
+    return [f"{now}: was {table}, whose policy stays in force for it" for table, now in renamed.items()]
+
+
+async def _renamed(conn: Connection) -> dict[str, str]:
+    return {row["table"]: row["now"] for row in await conn.fetch(statement("policies_renamed"))}
+
+
+def _between(table: str) -> str:
+    """Longer than a table's name can be."""
+    return f"{table:~>64}"

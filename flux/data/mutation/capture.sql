@@ -15,7 +15,7 @@
 -- Everything is written schema-qualified or under a search_path of pg_catalog alone.
 
 DROP VIEW IF EXISTS flux.capture_pending, flux.capturable CASCADE;
-DROP FUNCTION IF EXISTS flux.table_id, flux.columns_captured, flux.capture_statement, flux.capture_statements_now,
+DROP FUNCTION IF EXISTS flux.table_id, flux.keep_masked, flux.columns_captured, flux.capture_statement, flux.capture_statements_now,
     flux.capture_function, flux.manage, flux.unmanage, flux.note_ddl CASCADE;
 
 -- Whom a change by another role than Flux's own is attributed to. `setting`: a MAC of flux.hmac in hexadecimal followed

@@ -10,6 +10,7 @@ DECLARE
     obstacle text;
 BEGIN
     PERFORM pg_advisory_xact_lock(1718384758);
+    PERFORM flux.keep_masked(wanted);
     SELECT * INTO table_ FROM flux.capturable c WHERE c.root = wanted;
     IF NOT FOUND THEN
         RETURN 'not there';

@@ -71,12 +71,26 @@ LEFT JOIN flux.managed_tables m ON m.id = c.id
 WHERE m.id IS NULL OR c.incomplete OR m.fingerprint <> c.fingerprint
    OR (m.schema, m.name, m.key) IS DISTINCT FROM (c.schema, c.name, c.key);
 
+-- What is masked stays so when a table is renamed; who looks after the masks (flux/store/policies.py) comes later.
+CREATE FUNCTION flux.keep_masked(root oid) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO flux.masked_columns (schema, "table", "column")
+    SELECT n.nspname, c.relname, k."column"
+    FROM flux.managed_tables m
+    JOIN flux.masked_columns k ON k.schema = m.schema AND k."table" = m.name
+    JOIN pg_class c ON c.oid = m.relation
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE m.relation = root AND m.dropped_at IS NULL AND (n.nspname, c.relname) <> (m.schema, m.name)
+    ON CONFLICT DO NOTHING
+$$;
+
 -- The id of a table in mutations: found by oid, else by name among those that are gone, else new.
 CREATE FUNCTION flux.table_id(root oid, schema_ name, name_ name, key_ text[]) RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found_id int;
 BEGIN
+    PERFORM flux.keep_masked(root);
     SELECT id INTO found_id FROM flux.managed_tables WHERE relation = root AND dropped_at IS NULL;
     IF found_id IS NULL THEN
         SELECT m.id INTO found_id FROM flux.managed_tables m

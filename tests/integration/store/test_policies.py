@@ -13,6 +13,8 @@ from flux.data.schema.model import Schema
 from flux.errors import ConfigError
 from flux.failure import HostError
 from flux.store import policies as store
+from flux.store.migrate import Migration, apply_project
+from flux.store.mutations import install
 from flux.store.policy_test import check_row
 from flux.store.pool import Connection
 
@@ -204,3 +206,39 @@ async def test_a_table_that_takes_the_name_of_another_has_its_policy_too(
     await store.follow_renamed(connection, await read_schema(connection))
     await connection.execute("ALTER TABLE users RENAME TO people")
     assert set((await store.load(connection, await read_schema(connection))).policies.tables) == {"people"}
+
+
+async def test_a_migration_that_renames_a_table_keeps_policy_and_masks(connection: Connection, schema: Schema) -> None:
+    await save(connection, schema, OWN)
+    await install.install(connection)
+    await apply_project(connection, [migration("ALTER TABLE users RENAME TO people")], Path("migrations"))
+    assert {table: each.document for table, each in (await store.active(connection)).items()} == {"people": OWN}
+    masked = await connection.fetch('SELECT "table", "column" FROM flux.masked_columns')
+    assert [tuple(row) for row in masked] == [("people", "email")]
+
+
+async def test_tables_that_exchange_their_names_exchange_no_policies(connection: Connection, schema: Schema) -> None:
+    full = {"admin": {"preset": "full"}}
+    await save(connection, schema, READING)
+    async with connection.transaction():
+        await store.save(connection, "posts", full, schema, source="file")
+    exchange = "ALTER TABLE users RENAME TO x; ALTER TABLE posts RENAME TO users; ALTER TABLE x RENAME TO posts"
+    async with connection.transaction():
+        await connection.execute(exchange)
+        now = await read_schema(connection)
+        loaded = await store.load(connection, now)
+        assert loaded.policies.grant("posts", "member", "select")
+        assert loaded.policies.grant("users", "member", "select") is None
+        for _ in range(2):
+            await store.follow_renamed(connection, now)
+            found = await store.active(connection)
+            assert {table: (each.document, each.source) for table, each in found.items()} == {
+                "posts": (READING, "api"),
+                "users": (full, "file"),
+            }
+    await apply_project(connection, [migration(f"{exchange}; SET search_path = ''")], Path("migrations"))
+    assert (await store.active(connection))["users"].document == READING
+
+
+def migration(sql: str) -> Migration:
+    return Migration(number=1, name="0001_a.sql", sql=sql)

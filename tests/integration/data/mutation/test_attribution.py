@@ -171,6 +171,13 @@ async def test_masked_columns(tables: Connection) -> None:
     assert (found_["new"]["email"], found_["new"]["plan"][:7]) == ("d@x", "masked:")
 
 
+async def test_columns_stay_masked_when_their_table_is_renamed(tables: Connection) -> None:
+    await mask_columns(tables, "users", "email")
+    await tables.execute("ALTER TABLE users RENAME TO people; INSERT INTO people (email) VALUES ('a@x')")
+    (found,) = await written(tables)
+    assert found["new"]["email"].startswith("masked:")
+
+
 async def test_a_masked_key(tables: Connection) -> None:
     await tables.execute("CREATE TABLE people (email text PRIMARY KEY, name text)")
     await mask_columns(tables, "people", "email")
