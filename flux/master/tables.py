@@ -21,7 +21,7 @@ from ..config import Settings
 from ..data.policy.files import FOLDER
 from ..data.schema.introspect import read_fingerprint, read_schema
 from ..errors import LocalError
-from ..store import embedded, policies, protection, row_checks
+from ..store import embedded, policies, protection, raw_login, row_checks
 from ..store.mutations import install, weeks
 from ..store.pool import LOST_CONNECTION, Connection, Pool, borrowed
 from ..store.protection import Protection
@@ -105,7 +105,7 @@ class Tables:
         """Lets Flux' ordinary user make roles, and makes the event triggers before the tables' own."""
         superuser = await asyncpg.connect(url)
         try:
-            await protection.let_make_roles(superuser, embedded.USER)
+            await raw_login.let_make_roles(superuser, embedded.USER)
             await self._record(conn, superuser)
         finally:
             await superuser.close()
@@ -149,7 +149,10 @@ class Tables:
         """Why the login cannot be used: pg_hba.conf, or a pooler, may not let a role in that it does not know."""
         url = self._settings.database.sql_url or self._settings.database.url
         assert url is not None
-        problem = await protection.try_login(made.url(url))
+        problem = await raw_login.try_login(made.url(url))
+        if problem and made.login is not None and made.password is not None:
+            await raw_login.mend(conn, made.login, made.key)
+            problem = await raw_login.try_login(made.url(url))
         await protection.note_problem(conn, problem)
         self._let_in = not problem
         return problem

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from flux.data.policy.rls.names import login_name
-from flux.store.protection import let_make_roles
+from flux.store.raw_login import let_make_roles
 from tests.fixtures.postgres import Server
 from tests.fixtures.server import Client, Serve
 

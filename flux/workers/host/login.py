@@ -23,7 +23,7 @@ from flux.data.policy.rls.names import principal_of
 from flux.data.policy.rls.token import login_password
 from flux.settings.sections import Database
 from flux.store.pool import Pool, open_pool
-from flux.store.protection import with_user
+from flux.store.raw_login import with_user
 
 from .free import FreeConnections, Session
 

@@ -22,7 +22,8 @@ from flux.data.schema.introspect import read_schema
 from flux.data.schema.model import Schema
 from flux.store import policies as store
 from flux.store.pool import Connection
-from flux.store.protection import Protection, apply, let_make_roles
+from flux.store.protection import Protection, apply
+from flux.store.raw_login import let_make_roles
 from tests.fixtures.postgres import Server
 
 TABLES = """

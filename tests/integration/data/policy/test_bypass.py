@@ -13,8 +13,8 @@ import pytest
 
 from flux.data.policy.model import Caller
 from flux.errors import ConfigError
-from flux.store.protection import with_user
-from tests.integration.data.policy.conftest import Team
+from flux.store.raw_login import mend, with_user
+from tests.integration.data.policy.conftest import Team, postgres_database
 
 ANN = Caller(role="member", uid="ann", tenant="acme")
 ROOT = Caller(role="admin", uid="root")
@@ -336,6 +336,27 @@ async def test_applying_again_does_nothing_until_something_changes(team: Team) -
     await team.connection.execute("ALTER TABLE users DISABLE ROW LEVEL SECURITY")
     assert (await team.set(**POLICIES)).changed
     assert not (await team.set(**POLICIES)).changed
+
+
+async def test_what_raw_sql_does_to_its_own_login_is_taken_back(closed: Team) -> None:
+    login = str(closed.protection.login)
+    password = "SELECT rolpassword FROM pg_authid WHERE rolname = $1"
+    alter = (
+        "ALTER ROLE CURRENT_USER SET row_security = off; ALTER ROLE CURRENT_USER PASSWORD 'x'; "
+        f'ALTER ROLE CURRENT_USER IN DATABASE "{postgres_database(closed.url)}" SET role = none'
+    )
+    async with closed.connected(closed.url.replace("//flux@", "//postgres@"), own=True) as superuser:
+        async with closed.connected() as raw:
+            await raw.execute(alter)
+        other = await superuser.fetchval(password, login)
+        assert (await closed.set(keep=list(POLICIES))).changed
+        assert not (await closed.set(keep=list(POLICIES))).changed
+        assert await superuser.fetchval(password, login) != other
+        other = await superuser.fetchval(password, login)
+        await mend(closed.connection, login, closed.protection.key)  # as at start, where it cannot connect
+        assert await superuser.fetchval(password, login) != other
+        found = "SELECT count(*) FROM pg_db_role_setting WHERE setrole = $1::text::regrole"
+        assert await superuser.fetchval(found, login) == 0
 
 
 async def test_the_owners_connection_is_not_affected(closed: Team) -> None:

@@ -22,7 +22,8 @@ from flux.store import policies as store
 from flux.store.mutations import weeks
 from flux.store.mutations.install import install
 from flux.store.pool import Connection, Pool
-from flux.store.protection import apply, let_make_roles
+from flux.store.protection import apply
+from flux.store.raw_login import let_make_roles
 from flux.store.wire.lanes import open_lanes
 from flux.workers.host import catalogue
 from flux.workers.host.registry import answer
