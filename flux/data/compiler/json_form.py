@@ -12,11 +12,15 @@ quotes but what Postgres itself takes for JSON (to_json), or has just cast to a 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from flux.data.types.codec import Codec
 from flux.data.types.to_json import MAX_SAFE_INTEGER
 from flux.record.javascript import dumps
+
+# Most statements name the same columns.
+MAX_KEYS: Final = 1024
 
 # Instants whose text ends in a digit: not infinite, and not "BC".
 _PLAIN_INSTANTS = "'[0001-01-01 00:00:00+00,infinity)'::tstzrange"
@@ -117,6 +121,7 @@ def _elements(sql: str, element: str) -> str:
     )
 
 
+@lru_cache(maxsize=MAX_KEYS)
 def key(name: str) -> str:
     """`"name":`, as it stands in front of a value."""
     return dumps(name).decode() + ":"

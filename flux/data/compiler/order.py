@@ -40,10 +40,7 @@ def sorting(place: Place, query: Select, *, related: bool = False) -> list[Sorte
     The first page has neither `after` nor `offset`, but must end where the second begins: so an order always gets the
     key, unless it leaves no ties. Not so that of `related` rows, which costs once for each parent and seldom has pages.
     """
-    wanted = list(query.order_by)
-    ordered = bool(wanted) and not query.one and not related and not _decides(place.table, wanted)
-    if query.after or query.offset is not None or ordered:
-        wanted += _tie_breakers(place, query)
+    wanted = [*query.order_by, *_tie_breakers(place, query, related=related)]
     return [sorted_by(place, order) for order in wanted]
 
 
@@ -52,20 +49,10 @@ def sorted_by(place: Place, order: Order) -> Sorted:
     return Sorted(order, term, comparable(term))
 
 
-def _decides(table: Table, orders: Sequence[Order]) -> bool:
-    """Whether no two rows are alike in these: they hold a unique index without NULL."""
-    named = {order.target.column for order in orders if not order.target.path}
-    return any(
-        index.unique
-        and not index.partial
-        and named.issuperset(index.columns)
-        and not any(table.columns[name].nullable for name in index.columns)
-        for index in table.indexes
-    )
-
-
-def _tie_breakers(place: Place, query: Select) -> list[Order]:
-    table = place.table
+def _tie_breakers(place: Place, query: Select, *, related: bool) -> list[Order]:
+    table, paged = place.table, bool(query.after) or query.offset is not None
+    if not paged and (related or query.one or not query.order_by):
+        return []
     named = {order.target.column for order in query.order_by if not order.target.path}
     missing = [name for name in table.key if name not in named]
     if query.after:
@@ -73,9 +60,20 @@ def _tie_breakers(place: Place, query: Select) -> list[Order]:
             raise HostError(
                 "INVALID_ARGUMENT", 400, f'"after" needs an order: table "{table.name}" has no primary key.', {}
             )
-    elif not place.may_read(missing):
+    elif not missing or not place.may_read(missing):
         return []  # a column that may not be read may not decide the order either
-    return [Order(Target(name)) for name in missing]
+    return [] if not paged and _decides(table, named) else [Order(Target(name)) for name in missing]
+
+
+def _decides(table: Table, named: set[str]) -> bool:
+    """Whether no two rows are alike in these columns: they hold a unique index without NULL."""
+    return any(
+        index.unique
+        and not index.partial
+        and named.issuperset(index.columns)
+        and not any(table.columns[name].nullable for name in index.columns)
+        for index in table.indexes
+    )
 
 
 def order_text(entries: Sequence[Sorted]) -> str:
