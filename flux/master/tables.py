@@ -130,6 +130,11 @@ class Tables:
             log.info("policies: %s", line)
         loaded = await policies.load(conn, schema)
         self._warn(f"The policy of {table} does not fit: {problem}" for table, problem in loaded.problems.items())
+        self._warn(
+            f"{table} shows rows of tables with policies and has none of its own: it is denied to all "
+            f"(flux policy set {table})"
+            for table in sorted(loaded.policies.closed)
+        )
         made = await protection.apply(conn, schema, loaded.policies, sql_url=self._settings.database.sql_url)
         self._warn(await row_checks.apply(conn, schema, loaded.policies))
         return made, len(loaded.policies.tables)

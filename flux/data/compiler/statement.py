@@ -123,10 +123,15 @@ class Statement:
         """Raises 403 FORBIDDEN_TABLE."""
         found = self.policies.grant(table.name, self.role, operation)
         if found is None:
+            why = (
+                " It shows rows of tables with policies, and has none of its own."
+                if table.name in self.policies.closed
+                else ""
+            )
             raise HostError(
                 "FORBIDDEN_TABLE",
                 403,
-                f'The role "{self.role}" may not {operation} in table "{table.name}".',
+                f'The role "{self.role}" may not {operation} in table "{table.name}".{why}',
                 {"table": table.name, "operation": operation},
             )
         return found

@@ -41,7 +41,11 @@ def assemble(documents: Mapping[str, Document], schema: Schema) -> Assembled:
         problems.setdefault(name, message)
     for name in problems:
         tables[name] = _closed(name, documents[name])
-    return Assembled(policies=Policies(tables=tables, version=version(documents, schema)), problems=problems)
+    closed = frozenset(
+        name for name, table in schema.tables.items() if name not in tables and not table.shows.isdisjoint(tables)
+    )
+    made = Policies(tables=tables, closed=closed, version=version(documents, schema))
+    return Assembled(policies=made, problems=problems)
 
 
 def _closed(table: str, document: Document) -> TablePolicy:

@@ -75,16 +75,19 @@ class TablePolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policies:
-    """All of them, by table. `version` changes whenever anything in them does."""
+    """All of them, by table. `closed`: tables without one that show rows of tables that have one. `version` changes
+    whenever anything in them does.
+    """
 
     tables: Mapping[str, TablePolicy] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
     version: str = ""
 
     def grant(self, table: str, role: str, operation: Operation) -> Grant | None:
         """The role's own grant, else that of "*", else None: denied. UNRESTRICTED when the table has no policy."""
         policy = self.tables.get(table)
         if policy is None:
-            return UNRESTRICTED
+            return None if table in self.closed else UNRESTRICTED
         return policy.grants.get((role, operation)) or policy.grants.get((ANYBODY, operation))
 
     def masked(self, table: str) -> frozenset[str]:

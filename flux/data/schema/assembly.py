@@ -60,6 +60,7 @@ class _Assembly:
         self._comments = _by_number(sections["comments"])
         self._estimates: dict[int, int] = dict(sections["estimates"])
         self._rewritten = {oid for (oid,) in sections["rewritten"]}
+        self._shows = self._read_shows()
         self._checked = {oid for (oid,) in sections["checked"]}
         self._names: dict[int, dict[int, str]] = {}
         self._contents: dict[int, list[_Content]] = {}
@@ -90,6 +91,7 @@ class _Assembly:
             rows=max(self._estimates.get(oid, 0), 0),
             rewritten=oid in self._rewritten,
             checked=oid in self._checked,
+            shows=self._shows.get(oid, frozenset()),
             comment=self._comments.get(oid, {}).get(0),
         )
 
@@ -146,6 +148,12 @@ class _Assembly:
             )
             found[oid].append(index)
         return {oid: tuple(indexes) for oid, indexes in found.items()}
+
+    def _read_shows(self) -> dict[int, frozenset[str]]:
+        found: dict[int, set[str]] = defaultdict(set)
+        for oid, shown in self._sections["shows"]:
+            found[oid].add(self._relations[shown][1])
+        return {oid: frozenset(names) for oid, names in found.items()}
 
     def _read_computed(self) -> dict[int, dict[str, Computed]]:
         found: dict[int, dict[str, Computed]] = defaultdict(dict)

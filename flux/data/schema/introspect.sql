@@ -67,6 +67,32 @@ element_step (element, base) AS (
     FROM element_step
     JOIN pg_catalog.pg_type AS domain ON domain.oid = element_step.base AND domain.typtype = 'd'
 ),
+-- Whose rows a view shows, and those of tables that inherit: first what is read, then whose rows these are as well.
+reading (relation, shown) AS (
+    SELECT oid, oid FROM relation
+    WHERE kind IN ('v', 'm') OR kind = 'r' AND oid IN (SELECT inhparent FROM pg_catalog.pg_inherits)
+    UNION
+    SELECT reading.relation, next.shown
+    FROM reading
+    CROSS JOIN LATERAL (
+        SELECT source.refobjid AS shown
+        FROM pg_catalog.pg_rewrite AS rule
+        JOIN pg_catalog.pg_depend AS source ON source.classid = 'pg_catalog.pg_rewrite'::regclass
+            AND source.objid = rule.oid AND source.refclassid = 'pg_catalog.pg_class'::regclass
+        WHERE rule.ev_class = reading.shown AND rule.ev_type = '1'
+        UNION ALL
+        SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = reading.shown
+    ) AS next
+),
+showing (relation, shown) AS (
+    SELECT relation, shown FROM reading
+    UNION
+    SELECT oid, oid FROM relation WHERE oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits)
+    UNION
+    SELECT showing.relation, above.inhparent
+    FROM showing
+    JOIN pg_catalog.pg_inherits AS above ON above.inhrelid = showing.shown
+),
 -- Tables and all whose rows are theirs, too: partitions, and tables that inherit.
 part (relation, member) AS (
     SELECT oid, oid FROM relation WHERE kind IN ('r', 'p', 'f')
@@ -175,6 +201,10 @@ FROM (
                 ON later.tgrelid = part.member AND later.tgname > '~flux_check' AND later.tgtype & 3 = 3
             WHERE part.relation = relation.oid AND (own.oid IS NULL OR later.oid IS NOT NULL)
         )
+    UNION ALL
+    SELECT 'shows', json_agg(json_build_array(showing.relation::int8, other.oid::int8))
+    FROM showing
+    JOIN relation AS other ON other.oid = showing.shown AND other.oid <> showing.relation
     UNION ALL
     SELECT 'estimates', json_agg(json_build_array(relation::int8, estimate::int8))
     FROM (

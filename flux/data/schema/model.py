@@ -98,7 +98,8 @@ class Computed:
 class Table:
     """`key` names the primary key's columns, in their order; views and some tables have none. `rows` is an estimate.
     `rewritten`: triggers of its own may change a row before it is written. `checked`: after those fires Flux's own,
-    which asks what policies want of the row.
+    which asks what policies want of the row. `shows`: other tables, by name, whose rows are seen in it: those that a
+    view is made of, those that inherit from it or that it inherits from.
     """
 
     schema: str
@@ -113,6 +114,7 @@ class Table:
     rows: int = 0
     rewritten: bool = False
     checked: bool = False
+    shows: frozenset[str] = frozenset()
     comment: str | None = None
 
     def column(self, name: str) -> Column:

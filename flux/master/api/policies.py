@@ -96,7 +96,7 @@ async def explain_policy(call: Call) -> ApiResponse:
     return json_response(
         PolicyExplained(
             table=table,
-            restricted=table in loaded.policies.tables,
+            restricted=table in loaded.policies.tables or table in loaded.policies.closed,
             masked=sorted(loaded.policies.masked(table)),
             problem=loaded.problems.get(table),
             grants=[_grant(each) for each in explain_table(loaded.policies, table)],
