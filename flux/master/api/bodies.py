@@ -30,7 +30,8 @@ def holds_nul(value: Any) -> bool:
 
 def read_caller(body: Mapping[str, Any]) -> tuple[Caller, list[dict[str, str]]]:
     """Who a body says is calling, nobody in particular where it says nothing; and what is wrong with that."""
-    role, claims = body.get("role") or ANONYMOUS, body.get("claims") or {}
+    role, claims = body.get("role") or ANONYMOUS, body.get("claims")
+    claims = {} if claims is None else claims
     named = {key: body.get(key) for key in ("uid", "tenant")}
     problems = [
         *([] if isinstance(role, str) and ROLE.fullmatch(role) else [violation("role", "must be a role's name")]),

@@ -44,10 +44,13 @@ _LEADING = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|\()*")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Nature:
-    """`keyword`: the first word, upper case. `leaves_state`: the session may be changed afterwards."""
+    """`keyword`: the first word, upper case. `leaves_state`: the session may be changed afterwards. `runs_code`: it is
+    the author's own, which may have done anything to the session.
+    """
 
     keyword: str
     leaves_state: bool
+    runs_code: bool
 
 
 @lru_cache(maxsize=1024)
@@ -63,7 +66,8 @@ def inspect(text: str) -> Nature:
     if keyword in _REFUSED:
         raise HostError("STATEMENT_REFUSED", 400, f"{keyword} is not possible in ctx.db.sql: {_REFUSED[keyword]}.")
     suspicious = _SESSION_FUNCTION.search(_INSERT_INTO.sub("", text)) is not None
-    return Nature(keyword=keyword, leaves_state=keyword not in _CLEAN or suspicious)
+    runs_code = keyword in ("DO", "CALL") or "pg_temp" in text.lower()
+    return Nature(keyword=keyword, leaves_state=keyword not in _CLEAN or suspicious, runs_code=runs_code)
 
 
 def reads(text: str, volatile: frozenset[str]) -> bool:

@@ -65,7 +65,11 @@ async def sql(scope: Scope, args: Args, span: int) -> bytes:
         parameters = signature.parameters(values)
         # `fetch` has no limit of rows, and an unbounded answer takes the worker's memory with it; `fetchrow` goes the
         # same way as this with a limit of 1.
-        return signature, await connection._execute(statement, parameters, MAX_LIMIT + 1, None)  # type: ignore[attr-defined]
+        try:
+            return signature, await connection._execute(statement, parameters, MAX_LIMIT + 1, None)  # type: ignore[attr-defined]
+        finally:
+            if nature.runs_code and usable(connection):
+                await connection.reload_schema_state()  # statements that asyncpg has prepared may be gone
 
     transaction = transaction_of(scope, args)
     read = statement not in scope.services.catalogue.writers and reads(statement, raw.raw.volatile)

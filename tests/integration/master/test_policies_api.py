@@ -105,7 +105,7 @@ async def test_explain_and_test(node: Node) -> None:
     assert tested["row"]["visible"] is False
     tested = (await node.send("POST", "/policies/users/test", {})).json()
     assert (tested["role"], tested["allowed"], tested["row"]) == ("anon", False, None)
-    wrong = {"role": "a b", "uid": 1, "tenant": [], "claims": 2, "operation": "x", "more": 1}
+    wrong = {"role": "a b", "uid": 1, "tenant": [], "claims": [], "operation": "x", "more": 1}
     refused = await node.send("POST", "/policies/users/test", wrong)
     assert refused.code == "VALIDATION_FAILED"
     assert {each["path"] for each in refused.json()["error"]["violations"]} == set(wrong)

@@ -84,6 +84,27 @@ async def test_nothing_stays_on_the_connection(services: Services) -> None:
     assert states[0][0]["read_only"] == "off"  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$",
+        "CREATE PROCEDURE pg_temp.spoil() LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$",
+    ],
+)
+async def test_prepared_statements_that_code_takes_away_are_made_again(services: Services, text: str) -> None:
+    call = caller(new_scope(services))
+    asked = "SELECT count(*) AS number FROM pg_class WHERE relname = $1"
+    for _ in range(2):
+        assert await call("db.sql", text=asked, params=["nowhere"]) == [{"number": 0}]
+    tx = (await call("db.begin"))["tx"]
+    await call("db.sql", text=text, tx=tx)
+    if "PROCEDURE" in text:
+        await call("db.sql", text="CALL pg_temp.spoil()", tx=tx)
+    assert await call("db.sql", text=asked, params=["nowhere"], tx=tx) == [{"number": 0}]
+    await call("db.commit", tx=tx)
+    assert await call("db.sql", text=asked, params=["nowhere"]) == [{"number": 0}]
+
+
 async def test_tables_made_by_raw_sql_are_known_at_once(call: Call) -> None:
     with pytest.raises(HostError):
         await call("db.count", table="fresh")
