@@ -2,6 +2,7 @@
 import { call, parentOf } from "./calls.js";
 import { emit, emitLog, encode, FluxError } from "./execution.js";
 import { lazy } from "./lazy.js";
+import { lostIn } from "./lost.js";
 import { create, freeze, jsonStringify, NativePromise, NativeProxy } from "./primordials.js";
 import { uuid } from "./random.js";
 
@@ -23,7 +24,7 @@ class Table {
     for (const name in own) {
       if (name in more) return NativePromise.reject(notAnOption(op, name));
     }
-    return this.#call("db." + op, { ...own, ...more, tx: transactionOf(this.#tx) });
+    return asking(this.#call, op, { ...own, ...more, tx: transactionOf(this.#tx) });
   }
   find(where, options) { return this.#send("find", { where }, options); }
   findOne(where, options) { return this.#send("findOne", { where }, options); }
@@ -35,6 +36,11 @@ class Table {
   delete(where, options) { return this.#send("delete", { where }, options); }
   count(where) { return this.#send("count", { where }); }
   aggregate(aggregates, options) { return this.#send("aggregate", { aggregates }, options); }
+}
+
+function asking(call, op, args) {
+  const lost = lostIn(args);
+  return lost === null ? call("db." + op, args) : NativePromise.reject(lost);
 }
 
 const notAnOption = (op, name) =>
@@ -55,7 +61,7 @@ function tablesOver(base, call, tx) {
 
 /** What a `db` has beside its tables. */
 const calls = (call, tx) => ({
-  query: (query) => call("db.query", { query, tx: transactionOf(tx) }),
+  query: (query) => asking(call, "query", { query, tx: transactionOf(tx) }),
   sql: (text, params = []) => call("db.sql", { text, params, tx: transactionOf(tx) }),
 });
 

@@ -24,6 +24,7 @@ export const stringSplit = uncurry(String.prototype.split);
 export const stringIncludes = uncurry(String.prototype.includes);
 export const stringIndexOf = uncurry(String.prototype.indexOf);
 export const stringToLowerCase = uncurry(String.prototype.toLowerCase);
+export const getTime = uncurry(Date.prototype.getTime);
 export const toISOString = uncurry(Date.prototype.toISOString);
 export const dateToString = uncurry(Date.prototype.toString);
 export const bytesToBase64 = uncurry(Uint8Array.prototype.toBase64);

@@ -26,6 +26,12 @@ def args(call: Call) -> Any:
             "db.find",
             {"table": "users", "where": {"a": 1}, "limit": 2, "order_by": "a"},
         ),
+        ("ctx.db.users.find(undefined, { limit: undefined })", "db.find", {"table": "users"}),
+        (
+            "ctx.db.users.insert({ a: undefined, at: new Date(0) })",
+            "db.insert",
+            {"table": "users", "data": {"at": "1970-01-01T00:00:00.000Z"}},
+        ),
         ("ctx.db.users.findOne({ a: null })", "db.findOne", {"table": "users", "where": {"a": None}}),
         ("ctx.db.users.findById(7)", "db.findById", {"table": "users", "id": 7}),
         ("ctx.db.users.insert({ a: 1 })", "db.insert", {"table": "users", "data": {"a": 1}}),
@@ -126,6 +132,38 @@ async def test_options_are_no_second_arguments(opened: Open, call: str) -> None:
     outcome = await service.run()
     assert (outcome.failure["code"], outcome.failure["status"]) == ("INVALID_ARGUMENT", 400)
     assert outcome.of(Call) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("users.find({ id: undefined })", '"where.id" is undefined'),
+        ("users.delete({ tenant: 'a', id: { in: [1, undefined] } })", '"where.id.in[1]" is undefined'),
+        ("users.update({ x: NaN }, { a: 1 })", '"where.x" is NaN, which JSON cannot say'),
+        ("users.insert({ at: new Date('never'), b: 1 })", '"data.at" is an invalid Date'),
+        ("users.insertMany([{ a: 1 }, { a: -1 / 0 }])", '"data[1].a" is -Infinity'),
+        ("users.find(() => true)", '"where" is a function'),
+        ("users.find({}, { limit: NaN })", '"limit" is NaN'),
+        (
+            "query({ table: 'users', select: { posts: { where: { a: undefined } } } })",
+            '"query.select.posts.where.a" is',
+        ),
+    ],
+)
+async def test_what_json_has_no_word_for_is_refused(opened: Open, call: str, told: str) -> None:
+    """Left out, or as null, it would mean other rows, or be stored."""
+    service = await opened(function(f"return ctx.db.{call}"))
+    outcome = await service.run()
+    assert (outcome.failure["code"], outcome.failure["status"]) == ("INVALID_VALUE", 400)
+    assert told in outcome.failure["message"]
+    assert outcome.of(Call) == []
+
+
+async def test_values_that_say_themselves_what_they_are_in_json(opened: Open) -> None:
+    price = "{ toJSON: () => '1.50', digits: () => 2 }"
+    service = await opened(function(f"return ctx.db.users.insert({{ price: {price} }})"), lambda call: {})
+    outcome = await service.run()
+    assert args(outcome.of(Call)[0])["data"] == {"price": "1.50"}
 
 
 async def test_a_transaction_without_a_function_is_not_begun(opened: Open) -> None:
