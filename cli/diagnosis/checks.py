@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flux.config import Settings, load
 from flux.errors import ConfigError
@@ -27,7 +28,7 @@ def examine(folder: Path, data: Path | None, target: Target) -> list[Finding]:
         project.functions(settings),
         project.data_folder(settings.data),
         project.postgres(settings),
-        project.port(settings, running),
+        project.port(settings, urlsplit(target.url).port if running else None),
         server,
     ]
 

@@ -40,9 +40,10 @@ def data_folder(folder: Path) -> Finding:
     return Finding("data folder", OK, str(folder))
 
 
-def port(settings: Settings, running: bool) -> Finding:
+def port(settings: Settings, served: int | None) -> Finding:
+    """`served`: the port on which a Flux server answers, which may have been started with another one."""
     host, number = settings.server.host, settings.server.port
-    if running:
+    if served == number:
         return Finding("port", OK, f"{number} is served by Flux")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:

@@ -31,10 +31,12 @@ def test_data_folder(tmp_path: Path) -> None:
 
 def test_port_that_somebody_else_has(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        settings = load(tmp_path, {"server.port": other.getsockname()[1]}, env={})
-        assert project.port(settings, running=False).state == FAILED
-        assert project.port(settings, running=True).state == OK
-    assert project.port(settings, running=False).state == OK
+        number = other.getsockname()[1]
+        settings = load(tmp_path, {"server.port": number}, env={})
+        assert project.port(settings, served=None).state == FAILED
+        assert project.port(settings, served=number + 1).state == FAILED
+        assert project.port(settings, served=number).state == OK
+    assert project.port(settings, served=None).state == OK
 
 
 def test_embedded_postgres(settings: Settings) -> None:
