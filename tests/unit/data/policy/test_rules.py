@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flux.data.policy.printed import print_rule
-from flux.data.policy.rules import MAX_DEPTH, MAX_TERMS, parse_rule
+from flux.data.policy.reader import MAX_TERMS
+from flux.data.policy.rules import MAX_DEPTH, parse_rule
 from flux.data.policy.tokens import MAX_LENGTH
 from flux.data.query.model import (
     ALWAYS,
