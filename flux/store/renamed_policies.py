@@ -31,6 +31,13 @@ UPDATE flux.policies SET relation = to_regclass(quote_ident(table_name))
 WHERE active AND to_regclass(quote_ident(table_name)) IS DISTINCT FROM relation
     AND to_regclass(quote_ident(table_name)) IS NOT NULL
 """
+# Its table is under another policy now, with which it goes on: two must not follow one table.
+_FORGET = """
+UPDATE flux.policies AS other SET relation = NULL
+FROM flux.policies AS own
+WHERE other.active AND own.active AND own.relation = other.relation AND own.table_name <> other.table_name
+    AND to_regclass(quote_ident(own.table_name)) = own.relation
+"""
 
 
 async def documents(conn: Connection, active: Mapping[str, Any], schema: Schema) -> dict[str, Document]:
@@ -57,11 +64,19 @@ async def follow(conn: Connection, schema: Schema) -> list[str]:
     for table in moved:
         await conn.execute(_MOVE, _between(table), renamed[table])
     await conn.execute(_NOTE)
+    await conn.execute(_FORGET)
     return [f"{now}: was {table}, whose policy stays in force for it" for table, now in renamed.items()]
 
 
 async def _renamed(conn: Connection) -> dict[str, str]:
-    return {row["table"]: row["now"] for row in await conn.fetch(statement("policies_renamed"))}
+    """Not to the name of a policy that stays: that one holds there, and the table is under it from now on."""
+    rows = await conn.fetch(statement("policies_renamed"))
+    found = {row["table"]: row["now"] for row in rows}
+    taken = {row["now"] for row in rows if row["taken"]}
+    while staying := [table for table, now in found.items() if now in taken and now not in found]:
+        for table in staying:  # and so does one that would have made way for it
+            del found[table]
+    return found
 
 
 def _between(table: str) -> str:
