@@ -83,7 +83,7 @@ class RouteEngines:
 
 def narrowed(policies: Policies, schema: Schema, route: DataRoute) -> Policies:
     """These policies, with the route's columns as all that its table has."""
-    if route.columns is None or route.table not in schema.tables:
+    if route.columns is None or route.table not in schema.tables or route.table in policies.closed:
         return policies
     columns = frozenset(route.columns)
     policy = policies.tables.get(route.table)

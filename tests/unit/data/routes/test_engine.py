@@ -42,6 +42,13 @@ def test_no_table_without_a_policy_is_reached() -> None:
     assert refusal(SHORT, Policies(), {}) == "FORBIDDEN_TABLE"
 
 
+def test_a_table_closed_for_what_it_shows_is_not_opened_by_its_route() -> None:
+    closed = Policies(closed=frozenset({"users"}))
+    for columns in (None, SHORT.columns):
+        route = DataRoute(table="users", path="/users", columns=columns, policies=False)
+        assert refusal(route, closed, {}) == "FORBIDDEN_TABLE"
+
+
 def test_a_policy_may_ask_for_tables_without_one() -> None:
     """Denying those would turn a rule like "has no posts" into one that always holds."""
     none = Related("posts", "none", parse({"table": "posts", "where": {}})[0].where)  # type: ignore[union-attr]  # a select's
