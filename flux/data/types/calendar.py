@@ -51,6 +51,9 @@ def timestamptz(counted: Counted) -> datetime | str:
 
 
 def _infinite(word: str, last: int) -> Counted:
+    """Raises ValueError for what nobody has read as a date: elements of domains, say, travel as text."""
+    if word not in (INFINITY, MINUS_INFINITY):
+        raise ValueError(f"expected a date, {INFINITY} or {MINUS_INFINITY}")
     return (last if word == INFINITY else -last - 1,)
 
 

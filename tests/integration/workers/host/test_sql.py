@@ -44,6 +44,14 @@ async def test_errors(call: Call) -> None:
         await call("db.sql", text="SELECT 1", params={"a": 1})
 
 
+async def test_elements_of_domains_over_dates_do_not_become_infinity(call: Call) -> None:
+    await call("db.sql", text="CREATE DOMAIN workday AS date")
+    await call("db.sql", text="CREATE TABLE plans (days workday[])")
+    add = "INSERT INTO plans VALUES ($1) RETURNING days"
+    assert await code_of(call, add, ["2026-01-02"]) == "INVALID_VALUE"
+    assert await call("db.sql", text=add, params=[["infinity"]]) == [{"days": ["infinity"]}]
+
+
 async def test_rows_are_limited(call: Call) -> None:
     assert len(await call("db.sql", text="SELECT * FROM generate_series(1, 5000)")) == 5000
     assert await code_of(call, "SELECT * FROM generate_series(1, 10000000)") == "TOO_MANY_ROWS"
