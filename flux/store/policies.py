@@ -38,6 +38,14 @@ MARKER = (
     "table_name || ':' || version, ',' ORDER BY table_name) FROM flux.policies WHERE active)) FROM flux.protection"
 )
 
+# Tables with policies that are in no schema of the search path, or behind others: what shows their rows stays closed.
+_LOST = (
+    "SELECT namespace.nspname || '.' || class.relname AS name FROM flux.policies AS policy "
+    "JOIN pg_catalog.pg_class AS class ON class.oid = policy.relation "
+    "JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace "
+    "WHERE policy.active AND NOT pg_catalog.pg_table_is_visible(class.oid)"
+)
+
 _COLUMNS = "table_name AS table, version, document, source, active, created_by, created_at"
 
 
@@ -71,7 +79,8 @@ async def versions(conn: Connection, table: str) -> list[StoredPolicy]:
 
 async def load(conn: Connection, schema: Schema) -> Assembled:
     """What holds now. Its `problems` name tables whose document does not fit the schema: those are denied to all."""
-    return assembling.assemble(await renamed_policies.documents(conn, await active(conn), schema), schema)
+    lost = [row["name"] for row in await conn.fetch(_LOST)]
+    return assembling.assemble(await renamed_policies.documents(conn, await active(conn), schema), schema, lost=lost)
 
 
 async def save(

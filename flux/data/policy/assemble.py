@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -27,8 +27,10 @@ class Assembled:
     problems: Mapping[str, str]
 
 
-def assemble(documents: Mapping[str, Document], schema: Schema) -> Assembled:
-    """Never raises for a document: a policy that cannot be read must not open its table."""
+def assemble(documents: Mapping[str, Document], schema: Schema, *, lost: Collection[str] = ()) -> Assembled:
+    """Never raises for a document: a policy that cannot be read must not open its table. `lost`: tables with policies
+    that were moved out of the search path, with their schema.
+    """
     tables: dict[str, TablePolicy] = {}
     problems: dict[str, str] = {}
     for name in sorted(documents):
@@ -41,8 +43,9 @@ def assemble(documents: Mapping[str, Document], schema: Schema) -> Assembled:
         problems.setdefault(name, message)
     for name in problems:
         tables[name] = _closed(name, documents[name])
+    hidden = {*tables, *lost}
     closed = frozenset(
-        name for name, table in schema.tables.items() if name not in tables and not table.shows.isdisjoint(tables)
+        name for name, table in schema.tables.items() if name not in tables and not table.shows.isdisjoint(hidden)
     )
     made = Policies(tables=tables, closed=closed, version=version(documents, schema))
     return Assembled(policies=made, problems=problems)

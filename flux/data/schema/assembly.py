@@ -152,7 +152,7 @@ class _Assembly:
     def _read_shows(self) -> dict[int, frozenset[str]]:
         found: dict[int, set[str]] = defaultdict(set)
         for oid, shown in self._sections["shows"]:
-            found[oid].add(self._relations[shown][1])
+            found[oid].add(shown)
         return {oid: frozenset(names) for oid, names in found.items()}
 
     def _read_computed(self) -> dict[int, dict[str, Computed]]:

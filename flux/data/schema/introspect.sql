@@ -202,9 +202,16 @@ FROM (
             WHERE part.relation = relation.oid AND (own.oid IS NULL OR later.oid IS NOT NULL)
         )
     UNION ALL
-    SELECT 'shows', json_agg(json_build_array(showing.relation::int8, other.oid::int8))
+    -- With its schema what is in none of the search path: a table that was moved there may have a policy all the same.
+    SELECT 'shows', json_agg(json_build_array(showing.relation::int8, coalesce(
+        listed.name, namespace.nspname || '.' || other.relname
+    )))
     FROM showing
-    JOIN relation AS other ON other.oid = showing.shown AND other.oid <> showing.relation
+    JOIN pg_catalog.pg_class AS other ON other.oid = showing.shown AND other.oid <> showing.relation
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = other.relnamespace
+    LEFT JOIN relation AS listed ON listed.oid = showing.shown
+    WHERE listed.oid IS NOT NULL
+        OR NOT pg_catalog.pg_table_is_visible(other.oid) AND namespace.nspname <> ALL ($1::text[])
     UNION ALL
     SELECT 'estimates', json_agg(json_build_array(relation::int8, estimate::int8))
     FROM (

@@ -99,7 +99,8 @@ class Table:
     """`key` names the primary key's columns, in their order; views and some tables have none. `rows` is an estimate.
     `rewritten`: triggers of its own may change a row before it is written. `checked`: after those fires Flux's own,
     which asks what policies want of the row. `shows`: other tables, by name, whose rows are seen in it: those that a
-    view is made of, those that inherit from it or that it inherits from.
+    view is made of, those that inherit from it or that it inherits from; with its schema one that is not
+    in the search path.
     """
 
     schema: str

@@ -208,6 +208,20 @@ async def test_a_table_that_takes_the_name_of_another_has_its_policy_too(
     assert set((await store.load(connection, await read_schema(connection))).policies.tables) == {"people"}
 
 
+async def test_what_shows_a_table_that_was_moved_out_of_the_search_path_stays_closed(
+    connection: Connection, schema: Schema
+) -> None:
+    await save(connection, schema, OWN)
+    await connection.execute(
+        "CREATE VIEW everyone AS SELECT id FROM users; CREATE VIEW harmless AS SELECT a FROM posts; CREATE SCHEMA away"
+    )
+    for _ in range(2):
+        now = await read_schema(connection)
+        assert (await store.load(connection, now)).policies.closed == {"everyone"}
+        await store.follow_renamed(connection, now)
+        await connection.execute("ALTER TABLE IF EXISTS users SET SCHEMA away")
+
+
 async def test_a_migration_that_renames_a_table_keeps_policy_and_masks(connection: Connection, schema: Schema) -> None:
     await save(connection, schema, OWN)
     await install.install(connection)
