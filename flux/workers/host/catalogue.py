@@ -109,7 +109,9 @@ class Catalogue:
         started, known = time.monotonic(), self._known
         try:
             # On the lanes: transactions that hold all connections of the pool may be those that wait for this.
-            if not check or known is None or await on_lanes(services, _MARK, (), read=True) != [known.mark.encode()]:
+            same = check and known and await on_lanes(services, _MARK, (), read=True) == [known.mark.encode()]
+            # What was forgotten meanwhile must not come back: the question may be older than the DDL.
+            if known is None or not same or self._known is not known:
                 known = await run(services, read, read=True)
             if self._known is not None and known.mark != self._known.mark:
                 self._forget_statements()

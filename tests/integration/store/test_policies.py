@@ -252,8 +252,8 @@ async def test_tables_that_take_turns_under_their_names(connection: Connection, 
     await connection.execute("ALTER TABLE former RENAME TO oldest; ALTER TABLE users RENAME TO latest")
     now = await read_schema(connection)
     await store.follow_renamed(connection, now)
-    found = await store.active(connection)
-    assert (found["oldest"].document, found["latest"].document) == (documents["former"], OWN)
+    active = await store.active(connection)
+    assert (active["oldest"].document, active["latest"].document) == (documents["former"], OWN)
 
 
 async def test_tables_that_exchange_their_names_exchange_no_policies(connection: Connection, schema: Schema) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flux.failure import HostError
+from flux.workers.host import catalogue
 from flux.workers.host.connection import single
 from flux.workers.host.scope import Services
 from tests.integration.workers.host.conftest import Call, Tables, new_scope
@@ -164,6 +165,24 @@ async def test_unknown_names_and_the_nearest(call: Call) -> None:
 @pytest.mark.parametrize("table", ["jobs", "flux.jobs", "executions", "pg_class", "pg_catalog.pg_class", "api_keys"])
 async def test_only_the_teams_tables(call: Call, table: str) -> None:
     assert (await fails(call, "db.find", table=table)).code == "UNKNOWN_TABLE"
+
+
+async def test_what_is_forgotten_while_it_is_checked_is_read_anew(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function's own DDL: the answer to a question that was asked before it says that nothing has changed."""
+    before = await services.catalogue.engine(services)
+    ask = catalogue.on_lanes
+
+    async def meanwhile(*args: Any, **options: Any) -> list[bytes | None]:
+        answer = await ask(*args, **options)
+        services.catalogue.forget()
+        return answer
+
+    monkeypatch.setattr(catalogue, "on_lanes", meanwhile)
+    monkeypatch.setattr(catalogue, "CHECK_S", 0.0)
+    await services.catalogue.engine(services)
+    assert await services.catalogue.engine(services) is not before
 
 
 async def test_the_catalogue_follows_migrations(call: Call, tables: Tables, services: Services) -> None:
