@@ -6,10 +6,13 @@ import { getTime, isArray, keys, NativeDate } from "./primordials.js";
 /** Their values decide which rows are meant; elsewhere what is undefined may be left out, as usual. */
 const STRICT = { __proto__: null, where: true, having: true, after: true };
 
+/** What is stored may have keys of these names, too: those of documents decide nothing. */
+const STORED = { __proto__: null, data: true, "query.data": true };
+
 // Deeper is for JSON.stringify to refuse, and for the query's own limit.
 const MAX_DEPTH = 64;
 
-/** An error that names the first such value of a query's parts, or null. */
+/** An error that names the first such value of a query's parts, or null. `strict` is null within what is stored. */
 export function lostIn(value, path = "", strict = false, depth = 0) {
   switch (typeof value) {
     case "number":
@@ -36,7 +39,9 @@ function lostWithin(value, path, strict, depth) {
   for (let index = 0; index < names.length; index++) {
     const name = names[index];
     const place = isArray(value) ? `${path}[${name}]` : path === "" ? name : `${path}.${name}`;
-    const found = lostIn(value[name], place, strict || STRICT[name] === true && value[name] !== undefined, depth);
+    const stored = strict === null || STORED[place] === true;
+    const within = stored ? null : strict || STRICT[name] === true && value[name] !== undefined;
+    const found = lostIn(value[name], place, within, depth);
     if (found !== null) return found;
   }
   return null;

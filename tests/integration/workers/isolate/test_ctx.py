@@ -166,6 +166,17 @@ async def test_values_that_say_themselves_what_they_are_in_json(opened: Open) ->
     assert args(outcome.of(Call)[0])["data"] == {"price": "1.50"}
 
 
+async def test_documents_that_are_stored_may_have_the_keys_of_queries(opened: Open) -> None:
+    row = "{ change: { before: { x: 1 }, after: { x: undefined }, where: { y: undefined } } }"
+    code = f"await ctx.db.log.insert({row}); return ctx.db.query({{ table: 'log', operation: 'insert', data: {row} }})"
+    service = await opened(function(code), lambda call: {})
+    outcome = await service.run()
+    calls = [args(call) for call in outcome.of(Call)]
+    assert [calls[0]["data"], calls[1]["query"]["data"]] == [
+        {"change": {"before": {"x": 1}, "after": {}, "where": {}}}
+    ] * 2
+
+
 async def test_a_transaction_without_a_function_is_not_begun(opened: Open) -> None:
     service = await opened(function("return ctx.db.transaction()"))
     outcome = await service.run()
