@@ -8,7 +8,7 @@ import pytest
 
 from flux.failure import HostError
 from flux.workers.host import catalogue
-from flux.workers.host.connection import single
+from flux.workers.host.connection import on_lanes, single
 from flux.workers.host.scope import Services
 from tests.integration.workers.host.conftest import Call, Tables, new_scope
 
@@ -172,7 +172,7 @@ async def test_what_is_forgotten_while_it_is_checked_is_read_anew(
 ) -> None:
     """A function's own DDL: the answer to a question that was asked before it says that nothing has changed."""
     before = await services.catalogue.engine(services)
-    ask = catalogue.on_lanes
+    ask = on_lanes
 
     async def meanwhile(*args: Any, **options: Any) -> list[bytes | None]:
         answer = await ask(*args, **options)
