@@ -16,8 +16,6 @@ from .nodes import Node
 MIN_ROWS: Final = 1000
 # A condition that leaves more of a table than this is faster without an index.
 MAX_SHARE: Final = 0.2
-# Postgres cuts longer names, and two that are cut alike collide.
-MAX_NAME: Final = 63
 
 _SCANS: Final = frozenset(("Seq Scan", "Parallel Seq Scan"))
 _SORTS: Final = frozenset(("Sort", "Incremental Sort"))
@@ -63,9 +61,7 @@ def _for(access: Access, node: Node, above: tuple[Node, ...]) -> Iterator[Missin
             table=table.name,
             columns=tuple(name for name, _ in columns),
             why=f"{reading} {what}",
-            ddl=_ddl(
-                table, [f"{quoted(name)}{' DESC' if descending else ''}" for name, descending in columns], columns
-            ),
+            ddl=_ddl(table, [f"{quoted(name)}{' DESC' if descending else ''}" for name, descending in columns]),
         )
     if selective and not access.equal:
         for name, method in access.special:
@@ -103,17 +99,13 @@ def _special(table: Table, name: str, method: Method, reading: str) -> Missing:
     if method == "trigram":
         using, column = "gin", f"{column} gin_trgm_ops"
         why += " (this index needs the extension pg_trgm)"
-    return Missing(table=table.name, columns=(name,), why=why, ddl=_ddl(table, [column], [(name, False)], using=using))
+    return Missing(table=table.name, columns=(name,), why=why, ddl=_ddl(table, [column], using=using))
 
 
-def _ddl(table: Table, parts: list[str], columns: list[tuple[str, bool]], *, using: str = "") -> str:
-    name = "_".join([table.name, *(column for column, _ in columns), "idx"])
-    if len(name.encode()) > MAX_NAME:
-        name = name.encode()[: MAX_NAME - 4].decode(errors="ignore") + "_idx"
+def _ddl(table: Table, parts: list[str], *, using: str = "") -> str:
+    """Without a name: Postgres takes one that is free, where a partial index, or one of another kind, has the usual."""
     place = f"{quoted(table.schema)}.{quoted(table.name)}"
-    return (
-        f"CREATE INDEX CONCURRENTLY {quoted(name)} ON {place}{f' USING {using}' if using else ''} ({', '.join(parts)})"
-    )
+    return f"CREATE INDEX CONCURRENTLY ON {place}{f' USING {using}' if using else ''} ({', '.join(parts)})"
 
 
 def _and(names: list[str]) -> str:

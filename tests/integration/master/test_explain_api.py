@@ -85,13 +85,22 @@ async def test_a_missing_index_is_found_and_serves(node: Node) -> None:
     (index,) = found["indexes_missing"]
     assert index["table"] == "posts"
     assert index["columns"] == ["plan", "at"]
-    assert index["ddl"] == 'CREATE INDEX CONCURRENTLY "posts_plan_at_idx" ON "public"."posts" ("plan", "at")'
+    assert index["ddl"] == 'CREATE INDEX CONCURRENTLY ON "public"."posts" ("plan", "at")'
     assert "all of the 3000 rows of posts are read" in index["why"]
     await node.pool.execute(index["ddl"])
     await node.pool.execute("ANALYZE posts")
     served = await node.explain(query)
     assert served["indexes_missing"] == []
     assert served["plan"]["cost"] < found["plan"]["cost"]
+
+
+async def test_an_index_of_the_usual_name_is_not_in_the_way(node: Node) -> None:
+    await node.pool.execute("CREATE INDEX posts_plan_idx ON posts (plan) WHERE plan < 'a'")
+    query = {"table": "posts", "where": {"plan": "plan 7"}}
+    (index,) = (await node.explain(query))["indexes_missing"]
+    await node.pool.execute(index["ddl"])
+    await node.pool.execute("ANALYZE posts")
+    assert (await node.explain(query))["indexes_missing"] == []
 
 
 async def test_joins_orders_and_other_kinds_of_index(node: Node) -> None:
