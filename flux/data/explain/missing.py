@@ -14,6 +14,8 @@ from .nodes import Node
 
 # Smaller tables are read from end to end faster than by way of an index.
 MIN_ROWS: Final = 1000
+# What of itself the leader of a parallel scan spends on each worker (Postgres' get_parallel_divisor).
+LEADERS_LOSS: Final = 0.3
 # A condition that leaves more of a table than this is faster without an index.
 MAX_SHARE: Final = 0.2
 
@@ -49,13 +51,13 @@ def _for(access: Access, node: Node, above: tuple[Node, ...]) -> Iterator[Missin
     table = access.table
     if table.rows < MIN_ROWS or table.kind not in ("table", "materialized_view"):
         return
-    selective = node.filter is not None and node.rows <= table.rows * MAX_SHARE
+    selective = node.filter is not None and _rows(node, above) <= table.rows * MAX_SHARE
     sorted_first = access.limited and any(each.type in _SORTS for each in above)
     reading = f"all of the {table.rows} rows of {table.name} are read"
-    columns = _columns(access)
-    if columns and (selective or (sorted_first and not access.equal)) and not _served(table, access):
+    columns = _columns(access) if selective else _order(access) if sorted_first else []
+    if columns and not _served(table, access, selective=selective):
         what = "to find those with " + _and([*access.equal, *access.ranges])
-        if not (access.equal or access.ranges):
+        if not selective or not (access.equal or access.ranges):
             what = "and sorted, though only the first by " + _and([name for name, _ in access.order]) + " are wanted"
         yield Missing(
             table=table.name,
@@ -69,20 +71,34 @@ def _for(access: Access, node: Node, above: tuple[Node, ...]) -> Iterator[Missin
                 yield _special(table, name, method, reading)
 
 
+def _rows(node: Node, above: tuple[Node, ...]) -> float:
+    """Of all processes that share the scan: the plan tells those of one."""
+    if not node.parallel:
+        return node.rows
+    workers = next((each.workers for each in reversed(above) if each.workers), 0)
+    return node.rows * (workers + max(0.0, 1 - LEADERS_LOSS * workers))
+
+
 def _columns(access: Access) -> list[tuple[str, bool]]:
     """Equality first, then one range, else the order (which an index gives only behind equalities)."""
     equal = [(name, False) for name in access.equal]
     if access.ranges:
         return [*equal, (access.ranges[0], False)]
+    return [*equal, *_order(access)] if access.limited else equal
+
+
+def _order(access: Access) -> list[tuple[str, bool]]:
+    """By itself it serves where conditions leave many rows: the first of them are found by testing not many more."""
     order = [(name, descending) for name, descending in access.order if name not in access.equal]
     if order and all(descending for _, descending in order):
         order = [(name, False) for name, _ in order]  # an index is read in both directions
-    return [*equal, *order] if access.limited else equal
+    return order
 
 
-def _served(table: Table, access: Access) -> bool:
+def _served(table: Table, access: Access, *, selective: bool) -> bool:
     """Whether some index begins where this access does: then Postgres had the choice."""
-    starts = set(access.equal or access.ranges[:1] or [name for name, _ in access.order[:1]])
+    first = [name for name, _ in _order(access)[:1]]
+    starts = set((access.equal or access.ranges[:1] or first) if selective else first)
     ready = [index for index in table.indexes if not index.partial and index.columns]
     return any(index.columns[0] in starts for index in ready) or bool(table.key and table.key[0] in starts)
 

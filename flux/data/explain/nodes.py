@@ -10,7 +10,8 @@ from typing import Any
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
     """`schema` and `table` of a scan. `rows` and `cost` are the planner's; `ms` (all loops) and `actual` (rows of one
-    loop) what ANALYZE measured. `filter`: what is tested row by row.
+    loop) what ANALYZE measured. `filter`: what is tested row by row. `workers`: how many are planned beneath; what they
+    share is `parallel`, and its `rows` are those of one process.
     """
 
     type: str
@@ -24,6 +25,8 @@ class Node:
     ms: float | None
     actual: float | None
     loops: int | None
+    parallel: bool
+    workers: int
     children: tuple[Node, ...]
 
     def walk(self, above: tuple[Node, ...] = ()) -> Iterator[tuple[Node, tuple[Node, ...]]]:
@@ -66,5 +69,7 @@ def _node(plan: Mapping[str, Any]) -> Node:
         ms=None if total is None else round(total * (loops or 1), 3),
         actual=plan.get("Actual Rows"),
         loops=loops,
+        parallel=bool(plan.get("Parallel Aware")),
+        workers=int(plan.get("Workers Planned", 0)),
         children=tuple(_node(child) for child in plan.get("Plans", ())),
     )

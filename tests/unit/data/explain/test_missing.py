@@ -79,6 +79,11 @@ def test_each_side_of_an_or_and_each_related_table() -> None:
         ({"order_by": "age"}, over("Limit", "Sort", node=scan(condition=None, rows=ROWS)), [("age",)]),
         ({"order_by": {"age": "desc"}}, over("Limit", "Sort", node=scan(condition=None, rows=ROWS)), [("age",)]),
         ({"order_by": "age", "where": {"org": "a"}}, over("Limit", "Sort", node=scan()), [("org", "age")]),
+        # Conditions that leave most rows: the first of these are found soonest in their order.
+        ({"order_by": "age", "where": {"label": {"gt": "a"}}}, over("Limit", "Sort", node=scan(rows=ROWS)), [("age",)]),
+        ({"order_by": "age", "where": {"org": "a"}}, over("Limit", "Sort", node=scan(rows=ROWS)), [("age",)]),
+        ({"order_by": "email", "where": {"org": "a"}}, over("Limit", "Sort", node=scan(rows=ROWS)), []),
+        ({"order_by": "org", "where": {"org": "a"}}, over("Limit", "Sort", node=scan(rows=ROWS)), []),
         ({"order_by": "settings->a"}, over("Limit", "Sort", node=scan(condition=None, rows=ROWS)), []),
         ({}, scan(condition=None, rows=ROWS), []),
         ({"where": {"org": "a"}}, scan(rows=ROWS // 2), []),
@@ -97,6 +102,14 @@ def test_each_side_of_an_or_and_each_related_table() -> None:
 )
 def test_when(document: dict[str, Any], plan: dict[str, Any], wanted: list[tuple[str, ...]]) -> None:
     assert columns(document, plan) == wanted
+
+
+@pytest.mark.parametrize(("workers", "each", "wanted"), [(2, 16_700, []), (2, 8_000, [("org",)]), (4, 5_100, [])])
+def test_rows_of_a_parallel_scan_are_those_of_one_process(
+    workers: int, each: int, wanted: list[tuple[str, ...]]
+) -> None:
+    gather = over("Gather", node={**scan(rows=each), "Parallel Aware": True}) | {"Workers Planned": workers}
+    assert columns({"where": {"org": "a"}}, gather) == wanted
 
 
 def test_small_tables_and_views_need_none() -> None:
