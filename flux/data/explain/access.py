@@ -41,14 +41,14 @@ Method = Literal["gin", "gist", "trigram"]
 @dataclass(slots=True)
 class Access:
     """`equal` before `ranges` before `order` is how a B-tree serves. `special`: columns that need an index of another
-    kind. `order` has (column, descending); `limited`: only the first rows in that order are wanted.
+    kind. `order` has (column, descending, nulls first); `limited`: only the first rows in that order are wanted.
     """
 
     table: Table
     equal: list[str] = field(default_factory=list)
     ranges: list[str] = field(default_factory=list)
     special: list[tuple[str, Method]] = field(default_factory=list)
-    order: list[tuple[str, bool]] = field(default_factory=list)
+    order: list[tuple[str, bool, bool]] = field(default_factory=list)
     limited: bool = False
     joined: bool = False
 
@@ -101,7 +101,8 @@ class _Finder:
         for each in order:
             if each.target.path or each.target.column not in table.columns:
                 break
-            access.order.append((each.target.column, each.descending))
+            nulls_first = each.descending if not each.nulls else each.nulls == "first"
+            access.order.append((each.target.column, each.descending, nulls_first))
         access.limited = bool(order)  # a select always has a limit
         yield access
         yield from further

@@ -58,12 +58,12 @@ def _for(access: Access, node: Node, above: tuple[Node, ...]) -> Iterator[Missin
     if columns and not _served(table, access, selective=selective):
         what = "to find those with " + _and([*access.equal, *access.ranges])
         if not selective or not (access.equal or access.ranges):
-            what = "and sorted, though only the first by " + _and([name for name, _ in access.order]) + " are wanted"
+            what = "and sorted, though only the first by " + _and([name for name, *_ in access.order]) + " are wanted"
         yield Missing(
             table=table.name,
             columns=tuple(name for name, _ in columns),
             why=f"{reading} {what}",
-            ddl=_ddl(table, [f"{quoted(name)}{' DESC' if descending else ''}" for name, descending in columns]),
+            ddl=_ddl(table, [f"{quoted(name)}{way}" for name, way in columns]),
         )
     if selective and not access.equal:
         for name, method in access.special:
@@ -79,20 +79,26 @@ def _rows(node: Node, above: tuple[Node, ...]) -> float:
     return node.rows * (workers + max(0.0, 1 - LEADERS_LOSS * workers))
 
 
-def _columns(access: Access) -> list[tuple[str, bool]]:
-    """Equality first, then one range, else the order (which an index gives only behind equalities)."""
-    equal = [(name, False) for name in access.equal]
+def _columns(access: Access) -> list[tuple[str, str]]:
+    """Each with how it is sorted. Equality first, then one range, else the order (which needs equalities before it)."""
+    equal = [(name, "") for name in access.equal]
     if access.ranges:
-        return [*equal, (access.ranges[0], False)]
+        return [*equal, (access.ranges[0], "")]
     return [*equal, *_order(access)] if access.limited else equal
 
 
-def _order(access: Access) -> list[tuple[str, bool]]:
+def _order(access: Access) -> list[tuple[str, str]]:
     """By itself it serves where conditions leave many rows: the first of them are found by testing not many more."""
-    order = [(name, descending) for name, descending in access.order if name not in access.equal]
-    if order and all(descending for _, descending in order):
-        order = [(name, False) for name, _ in order]  # an index is read in both directions
-    return order
+    order = [each for each in access.order if each[0] not in access.equal]
+    if all(descending for _, descending, _ in order):  # an index is read in both directions
+        order = [(name, False, not nulls_first) for name, _, nulls_first in order]
+    return [(name, _way(descending, nulls_first)) for name, descending, nulls_first in order]
+
+
+def _way(descending: bool, nulls_first: bool) -> str:
+    """An index serves an order only where NULL stands at the same end, whether the column can be NULL or not."""
+    nulls = "" if nulls_first == descending else " NULLS FIRST" if nulls_first else " NULLS LAST"
+    return (" DESC" if descending else "") + nulls
 
 
 def _served(table: Table, access: Access, *, selective: bool) -> bool:

@@ -104,6 +104,21 @@ def test_when(document: dict[str, Any], plan: dict[str, Any], wanted: list[tuple
     assert columns(document, plan) == wanted
 
 
+@pytest.mark.parametrize(
+    ("order", "parts"),
+    [
+        ({"age": "desc"}, '("age")'),
+        ({"age": {"direction": "desc", "nulls": "first"}}, '("age")'),
+        ({"age": {"direction": "desc", "nulls": "last"}}, '("age" NULLS FIRST)'),
+        ({"age": {"direction": "asc", "nulls": "first"}}, '("age" NULLS FIRST)'),
+        ([{"age": {"direction": "desc", "nulls": "last"}}, "org"], '("age" DESC NULLS LAST, "org")'),
+    ],
+)
+def test_an_order_has_its_nulls_at_one_end(order: Any, parts: str) -> None:
+    (index,) = found({"order_by": order}, over("Limit", "Sort", node=scan(condition=None, rows=ROWS)))
+    assert index.ddl.endswith(parts)
+
+
 @pytest.mark.parametrize(("workers", "each", "wanted"), [(2, 16_700, []), (2, 8_000, [("org",)]), (4, 5_100, [])])
 def test_rows_of_a_parallel_scan_are_those_of_one_process(
     workers: int, each: int, wanted: list[tuple[str, ...]]
