@@ -34,6 +34,10 @@ from flux.data.schema.model import Relation, Schema, Table
 _EQUAL: Final = frozenset(("eq", "in"))
 _RANGE: Final = frozenset(("gt", "gte", "lt", "lte", "between"))
 _PATTERN: Final = frozenset(("like", "ilike", "match", "imatch"))
+# Postgres has no order for their values, so no B-tree takes them.
+_UNSORTED: Final = frozenset(
+    ("json", "xml", "jsonpath", "point", "line", "lseg", "box", "path", "polygon", "circle", "xid", "cid", "aclitem")
+)
 
 Method = Literal["gin", "gist", "trigram"]
 
@@ -99,7 +103,7 @@ class _Finder:
         for condition in conditions:
             self.condition(condition, access, further)
         for each in order:
-            if each.target.path or each.target.column not in table.columns:
+            if each.target.path or not _sorted(table, each.target.column):
                 break
             nulls_first = each.descending if not each.nulls else each.nulls == "first"
             access.order.append((each.target.column, each.descending, nulls_first))
@@ -141,9 +145,10 @@ def _compare(condition: Compare, access: Access) -> None:
         _add(access, access.equal, column.name)
     elif operator in _RANGE:
         _add(access, access.ranges, column.name)
-    elif operator in _PATTERN and column.family == "text":
-        access.special.append((column.name, "trigram"))
-    elif method := _METHODS.get(column.family):
+    elif operator in _PATTERN:
+        if column.type.startswith(("text", "character varying")):  # the extension has nothing for the other texts
+            access.special.append((column.name, "trigram"))
+    elif column.type != "json" and (method := _METHODS.get(column.family)):
         access.special.append((column.name, method))
 
 
@@ -152,5 +157,11 @@ _METHODS: Final[Mapping[str, Method]] = {"array": "gin", "json": "gin", "fts": "
 
 
 def _add(access: Access, columns: list[str], name: str) -> None:
-    if name in access.table.columns and name not in columns:
+    if _sorted(access.table, name) and name not in columns:
         columns.append(name)
+
+
+def _sorted(table: Table, name: str) -> bool:
+    """Whether it is a column that a B-tree takes."""
+    column = table.columns.get(name)
+    return column is not None and column.type.removesuffix("[]") not in _UNSORTED

@@ -14,7 +14,7 @@ from flux.data.policy.model import NO_POLICIES, Grant, Policies
 from flux.data.policy.rules import parse_rule
 from flux.data.query import parse
 from flux.data.schema.model import Index, Schema
-from tests.unit.data.compiler.tables import POSTS, ROLE, USERS, protected
+from tests.unit.data.compiler.tables import POSTS, ROLE, USERS, column, protected
 
 ROWS = 100_000
 BIG = Schema(tables={"users": replace(USERS, rows=ROWS), "posts": replace(POSTS, rows=ROWS)})
@@ -150,6 +150,23 @@ def test_other_kinds_of_index(where: dict[str, Any], method: str) -> None:
     kind = "gist" if "gist" in method else "gin"
     indexed = replace(BIG.table("users"), indexes=(Index(name="i", columns=(name,), unique=False, method=kind),))
     assert found({"where": where}, scan(), schema=Schema(tables={"users": indexed})) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "sql", "document"),
+    [
+        ("json", "json", {"where": {"odd": {"contains": {"a": 1}}}}),
+        ("json", "json", {"where": {"odd": {"eq": {"a": 1}}}}),
+        ("json", "json", {"order_by": "odd"}),
+        ("point", "point", {"where": {"odd": None}}),
+        ("bpchar", "character(8)", {"where": {"odd": {"ilike": "%a%"}}}),
+        ("citext", "citext", {"where": {"odd": {"like": "a%"}}}),
+    ],
+)
+def test_no_index_that_postgres_refuses_or_never_uses(kind: str, sql: str, document: dict[str, Any]) -> None:
+    odd = replace(BIG.table("users"), columns={"odd": column("odd", kind, sql)})
+    plan = over("Limit", "Sort", node=scan())
+    assert found({"select": {"odd": True}, **document}, plan, schema=Schema(tables={"users": odd})) == []
 
 
 def test_a_plan_as_json() -> None:
