@@ -105,7 +105,10 @@ def _served(table: Table, access: Access, *, selective: bool) -> bool:
     """Whether some index begins where this access does: then Postgres had the choice."""
     first = [name for name, _ in _order(access)[:1]]
     starts = set((access.equal or access.ranges[:1] or first) if selective else first)
-    ready = [index for index in table.indexes if not index.partial and index.columns]
+    equal = selective and bool(access.equal)
+    ready = [
+        index for index in table.indexes if not index.partial and index.columns and (equal or index.method != "hash")
+    ]
     return any(index.columns[0] in starts for index in ready) or bool(table.key and table.key[0] in starts)
 
 

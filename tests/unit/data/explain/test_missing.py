@@ -127,6 +127,13 @@ def test_rows_of_a_parallel_scan_are_those_of_one_process(
     assert columns({"where": {"org": "a"}}, gather) == wanted
 
 
+def test_a_hash_serves_equality_alone() -> None:
+    hashed = replace(BIG.table("users"), indexes=(Index(name="i", columns=("age",), unique=False, method="hash"),))
+    schema = Schema(tables={"users": hashed})
+    assert columns({"where": {"age": 3}}, scan(), schema=schema) == []
+    assert columns({"where": {"age": {"gt": 3}}}, scan(), schema=schema) == [("age",)]
+
+
 def test_small_tables_and_views_need_none() -> None:
     small = Schema(tables={"users": replace(USERS, rows=999)})
     view = Schema(tables={"users": replace(USERS, rows=ROWS, kind="foreign")})
