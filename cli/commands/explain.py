@@ -150,7 +150,7 @@ def _query(what: str) -> Any:
         return None
     try:
         query = json.loads(sys.stdin.read() if what == "-" else Path(what).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadUsage(f"{what}: no query in JSON: {error}") from None
     if not isinstance(query, dict):
         raise BadUsage(f'{what}: a query is an object, such as {{"table": "users", "where": {{"plan": "pro"}}}}')
@@ -165,6 +165,6 @@ def _caller(role: str | None, uid: str | None, tenant: str | None, claims: str |
     found: dict[str, Any] = {"role": role, "uid": uid, "tenant": tenant}
     try:
         found["claims"] = None if claims is None else json.loads(claims)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadUsage(f"--claims: not valid JSON: {error}") from None
     return {name: value for name, value in found.items() if value is not None}

@@ -79,7 +79,7 @@ def read_input(text: str | None, option: str = "--data") -> bytes:
         json.loads(body)
     except OSError as error:
         raise BadUsage(f"{text[1:]}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter: it nests too deep
         raise BadUsage(f"{option} is not JSON: {error}", hint=f"""such as {option} '{{"name": "Ada"}}'""") from None
     return body
 

@@ -187,7 +187,7 @@ def _json(where: str, text: str) -> Any:
 
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadUsage(f"{where}: not valid JSON: {error}") from None
 
 

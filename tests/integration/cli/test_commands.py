@@ -289,13 +289,14 @@ def test_policies_that_allow_and_that_do_not(api: RecordedApi, run: Run) -> None
 
 @pytest.mark.parametrize(
     ("arguments", "exit_code"),
-    [(("missing.toml",), 4), (("odd.toml",), 2), (("odd.json",), 2)],
+    [(("missing.toml",), 4), (("odd.toml",), 2), (("odd.json",), 2), (("deep.json",), 2)],
 )
 def test_policy_files_that_cannot_be_read(
     api: RecordedApi, run: Run, tmp_path: Path, arguments: tuple[str, ...], exit_code: int
 ) -> None:
     for name in ("odd.toml", "odd.json"):
         (tmp_path / name).write_text("{]")
+    (tmp_path / "deep.json").write_text('{"a":' * 30_000 + "1" + "}" * 30_000)
     assert run("policy", "set", "users", *arguments)[0] == exit_code
     assert api.requests == []
 
@@ -311,6 +312,12 @@ def test_explain_asks_for_one_thing_at_a_time(api: RecordedApi, run: Run, tmp_pa
     ):
         code, _, err = run("explain", *arguments)
         assert (code, message in err) == (2, True), (arguments, err)
+    deep = tmp_path / "deep.json"
+    deep.write_text('{"a":' * 30_000 + "1" + "}" * 30_000)
+    claims = ("--claims", deep.read_text())
+    for given in ([str(deep)], ["create_user", "--payload", f"@{deep}"], [str(deep), *claims]):
+        code, _, err = run("explain", *given)
+        assert (code, "JSON: maximum recursion depth" in err) == (2, True), (given, err)
     code, _, err = run("explain", "missing.json")
     assert (code, "there is no file missing.json" in err) == (4, True)
     (tmp_path / "query.txt").write_text("[]")
