@@ -26,11 +26,12 @@ def branches(execution: Json) -> list[Branch]:
     children = list(execution.get("children") or ())
     spans = execution.get("spans") or ()
     undone = {_tx(span) for span in spans if _undoes(span)} - {None}
+    rehearsed = execution.get("kind") == "rehearsal"  # all of it is rolled back at the end
     found = []
     for span in filter(is_push, spans):
         function = str(span["name"]).removeprefix("queue:push(").removesuffix(")")
         job = _taken(children, _object(span, "output").get("job_id"), function)
-        rolled_back = _tx(span) in undone
+        rolled_back = rehearsed or _tx(span) in undone
         found.append(
             Branch(
                 function=clean(function),

@@ -85,6 +85,11 @@ def test_push_in_a_rolled_back_transaction(execution: Execution) -> None:
     assert "\n  ▸ send_welcome  async →  rolled back\n" in text(execution)
 
 
+def test_push_in_a_rehearsal(execution: Execution) -> None:
+    execution |= {"kind": "rehearsal", "children": []}
+    assert "\n  ▸ send_welcome  async →  rolled back\n" in text(execution)
+
+
 def test_push_in_another_transaction_than_the_one_rolled_back(execution: Execution) -> None:
     execution["spans"][4]["input"] = {"function": "send_welcome", "payload": {}, "tx": 2}
     execution["spans"].append(span(6, 2, "db:rollback", op="db.rollback", input={"tx": 1}))
