@@ -164,7 +164,7 @@ class Server:
         try:
             try:
                 pool = await open_pool(url, POOL_SIZE, statement_timeout_ms=0, application_name="flux master")
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # no port's number
                 raise LocalError(f"Cannot connect to Postgres: {error}. Check DATABASE_URL.") from None
             try:
                 yield pool

@@ -49,6 +49,7 @@ class Tables:
         self._superuser_url = superuser_url
         self._seen: int | None = None
         self._let_in = False
+        self._kept_out = False
         self._told: set[str] = set()
         self._changed = asyncio.Event()
 
@@ -92,7 +93,8 @@ class Tables:
                 await asyncio.wait_for(self._changed.wait(), CHECK_S)
             try:
                 async with borrowed(pool) as conn:
-                    if self._changed.is_set() or await read_fingerprint(conn) != self._seen:
+                    # Whoever lets the login in does no DDL, and a server that was full for a moment is not for long.
+                    if self._changed.is_set() or self._kept_out or await read_fingerprint(conn) != self._seen:
                         self._changed.clear()
                         await self.refresh(conn)
             except LOST_CONNECTION:
@@ -152,14 +154,17 @@ class Tables:
 
     async def _check_login(self, conn: Connection, made: Protection) -> str:
         """Why the login cannot be used: pg_hba.conf, or a pooler, may not let a role in that it does not know."""
-        url = self._settings.database.sql_url or self._settings.database.url
+        own = self._settings.database.sql_url
+        url = own or self._settings.database.url
         assert url is not None
-        problem = await raw_login.try_login(made.url(url))
+        problem = await raw_login.try_login(conn, made.url(url), own=own is not None)
         if problem and made.login is not None and made.password is not None:
             await raw_login.mend(conn, made.login, made.key)
-            problem = await raw_login.try_login(made.url(url))
+            problem = await raw_login.try_login(conn, made.url(url), own=False)
         await protection.note_problem(conn, problem)
-        self._let_in = not problem
+        if self._kept_out and not problem:
+            log.info("The role %s for raw SQL is let in again", made.login)
+        self._let_in, self._kept_out = not problem, bool(problem)
         return problem
 
     async def _record(self, conn: Connection, superuser: Connection | None = None) -> None:

@@ -59,7 +59,7 @@ class Protection:
 _CANNOT_CREATE = (
     "Raw SQL has no login of its own, because Flux' user of Postgres may not make roles. Either run "
     "'ALTER ROLE <user> CREATEROLE', or make a role of your own ('CREATE ROLE app_sql LOGIN PASSWORD ...') and give "
-    "its URL as sql_url under [database] in flux.toml."
+    "its URL as sql_url under [database] in flux.toml; then start Flux again."
 )
 
 

@@ -29,14 +29,36 @@ _NOT_LET_IN = (
     "The role {} for raw SQL cannot connect ({}). Let it in with its password (pg_hba.conf, the users of a pooler), or "
     "give the URL of a login of your own as sql_url under [database] in flux.toml."
 )
+# Flux can neither know nor set the password of a role that is not its own.
+_OWN_NOT_LET_IN = (
+    "The role {} for raw SQL, of sql_url under [database] in flux.toml, cannot connect ({}). Correct the URL, or let "
+    "the role in (pg_hba.conf, the users of a pooler); raw SQL can change the password of its role, which ALTER "
+    "ROLE ... PASSWORD '...' sets again."
+)
+_ELSEWHERE = (
+    "sql_url under [database] in flux.toml leads to another database than Flux' own, {}: it must name the same server "
+    "and database."
+)
+
+# A database by that name may be there on another server, too.
+_WHERE = (
+    "SELECT oid, pg_catalog.pg_postmaster_start_time() FROM pg_catalog.pg_database WHERE datname = current_database()"
+)
 
 
-async def try_login(url: str) -> str:
-    """Why nobody can connect with this URL, "" when one can."""
+async def try_login(conn: Connection, url: str, *, own: bool) -> str:
+    """Why raw SQL cannot use this URL, "" when it can. `own`: it is the team's (`sql_url`)."""
     try:
-        await (await asyncpg.connect(url, timeout=LOGIN_TIMEOUT_S)).close()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return _NOT_LET_IN.format(user_of(url), error)
+        login = await asyncpg.connect(url, timeout=LOGIN_TIMEOUT_S)
+        try:
+            there = await login.fetchrow(_WHERE)
+        finally:
+            await login.close()
+    # ValueError: what asyncpg says of a port that is no number.
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return (_OWN_NOT_LET_IN if own else _NOT_LET_IN).format(user_of(url), error)
+    if own and there != await conn.fetchrow(_WHERE):
+        return _ELSEWHERE.format(await conn.fetchval("SELECT current_database()"))
     return ""
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import asyncpg
 import pytest
@@ -20,9 +22,12 @@ from flux.master.tables import Tables
 from flux.store import policies
 from flux.store.mutations.install import has_event_triggers
 from flux.store.pool import Connection, Pool
+from flux.store.raw_login import with_user
 from tests.fixtures.postgres import Server
 
 NOTES = "CREATE TABLE notes (id serial PRIMARY KEY, owner text, body text)"
+PROBLEM = "SELECT problem FROM flux.protection"
+TEAMS = "flux_test_app_sql"
 OWN = '[member.select]\nwhere = "owner = $auth.uid"\n'
 
 
@@ -164,6 +169,57 @@ async def test_a_watcher_finds_ddl_and_is_told_of_policies(
     assert "masked:" in await connection.fetchval("SELECT new::text FROM flux.mutations WHERE operation = 'insert'")
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_login_that_is_let_in_later(
+    superuser: str, settings: Settings, connection: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody does DDL then, nor starts Flux again: the watcher looks by itself."""
+    monkeypatch.setattr(tables, "CHECK_S", 0.05)
+    await connection.execute(NOTES)
+    write(settings, OWN)
+    served = Tables(settings, superuser)
+    refuse = AsyncMock(return_value="too many connections")
+    with monkeypatch.context() as full:
+        full.setattr("flux.store.raw_login.try_login", refuse)
+        await served.prepare(connection)
+    assert await connection.fetchval(PROBLEM) == "too many connections"
+    watching = asyncio.create_task(served.watch(pool))
+    async with asyncio.timeout(30):
+        while await connection.fetchval(PROBLEM):
+            await asyncio.sleep(0.02)  # nothing tells that it has looked
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (None, ""),
+        ("/postgres?", "leads to another database than Flux' own"),
+        ("/none_of_that_name?", "Correct the URL"),
+        ("127.0.0.1:5432x/none?", "Correct the URL"),
+    ],
+)
+async def test_where_a_login_of_the_teams_own_leads_to(
+    superuser: str, settings: Settings, connection: Connection, other: str | None, said: str
+) -> None:
+    """Raw SQL in another database would write to the wrong one."""
+    await connection.execute(NOTES)
+    inside = await asyncpg.connect(superuser)
+    await inside.execute(f"CREATE ROLE {TEAMS} LOGIN PASSWORD 'x'")
+    try:
+        url = with_user(str(settings.database.url), TEAMS, "x")
+        if other is not None:
+            url = url.replace(f"/{await connection.fetchval('SELECT current_database()')}?", other)
+        database = dataclasses.replace(settings.database, sql_url=url)
+        await Tables(dataclasses.replace(settings, database=database)).prepare(connection)
+        problem = await connection.fetchval(PROBLEM)
+        assert said in problem
+        assert bool(problem) == bool(said)
+    finally:
+        await inside.execute(f"DROP OWNED BY {TEAMS}; DROP ROLE {TEAMS}")
+        await inside.close()
 
 
 async def test_raw_sql_is_let_at_a_new_table_only_once_its_changes_are_recorded(
