@@ -6,12 +6,15 @@ import asyncio
 import time
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from flux.store.pool import Connection
-from tests.fixtures.server import Client
+from flux.store.raw_login import with_user
+from tests.fixtures.server import Client, Serve
 
 from .policed import caller, flux
+from .projects import copy_of
 
 IN_FORCE_S = 2.0
 
@@ -104,6 +107,31 @@ async def test_no_way_around_them(policed: Client, connection: Connection) -> No
         [{"path": "public"}],
     ]
     assert await admin.raw((seen,)) == [[{"body": "of bob"}]]
+
+
+async def test_a_login_of_the_teams_own(serve: Serve, database_url: str, tmp_path: Path) -> None:
+    """One Postgres role stands for all: rows are told apart, columns are those that all roles have."""
+    superuser = await asyncpg.connect(database_url.replace("//flux@", "//postgres@"))
+    await superuser.execute("CREATE ROLE acceptance_sql LOGIN PASSWORD 'x'")
+    try:
+        url = with_user(database_url, "acceptance_sql", "x")
+        served = await serve(copy_of("policies", tmp_path), settings={"FLUX_DATABASE_SQL_URL": url})
+        ann, bob = await caller(served, "ann", "member"), await caller(served, "bob", "member")
+        insert = "insert into notes (owner, tenant, body) values ($1, 'acme', 'x') returning owner"
+        for who in (ann, bob):
+            assert await who.raw((insert, who.uid)) == [[{"owner": who.uid}]]
+        admin, stranger = await caller(served, "root", "admin"), await caller(served, "stranger", "visitor")
+        seen = ("select owner from notes order by id",)
+        for who, owners in ((ann, [ann.uid]), (admin, [ann.uid, bob.uid]), (stranger, [])):
+            assert await who.raw(("select current_user::text as name",), seen, ("select secret from notes",)) == [
+                [{"name": "acceptance_sql"}],
+                [{"owner": owner} for owner in owners],
+                "SQL_DENIED",
+            ]
+        assert await ann.raw((insert, bob.uid), ("reset role",), seen) == ["SQL_DENIED", [], [{"owner": ann.uid}]]
+    finally:
+        await superuser.execute("DROP OWNED BY acceptance_sql; DROP ROLE acceptance_sql")
+        await superuser.close()
 
 
 async def test_a_change_is_in_force_soon(policed: Client, tmp_path: Path) -> None:
