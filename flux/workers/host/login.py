@@ -109,6 +109,7 @@ def _login(row: asyncpg.Record, settings: Database) -> Login:
             "search_path": row["search_path"] or "pg_catalog",
             "TimeZone": row["timezone"],
             "default_transaction_read_only": "on",
+            "row_security": "on",  # raw SQL may have set it off for its own role, for good
         },
     )
 

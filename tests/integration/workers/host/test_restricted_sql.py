@@ -162,6 +162,15 @@ async def mutations(connection: Connection, table: str) -> list[tuple[Any, ...]]
     return [tuple(row) for row in rows]
 
 
+async def test_a_setting_that_stays_with_the_login_stops_nobody(
+    protect: Protect, connection: Connection, acting: Acting
+) -> None:
+    await protect(notes=OWN)
+    login = login_name(await connection.fetchval("SELECT current_database()"))
+    await connection.execute(f'ALTER ROLE "{login}" SET row_security = off')
+    assert await acting(ANN, sql=True).sql("SELECT count(*) AS number FROM notes") == [{"number": 1}]
+
+
 async def test_without_policies_rows_are_open_and_schema_flux_is_not(protect: Protect, acting: Acting) -> None:
     await protect()
     call = acting()
