@@ -20,7 +20,8 @@ from flux.errors import ConfigError
 from flux.store import policies
 from flux.store.partitions import drop_expired, ensure_partitions
 from flux.store.pool import Connection
-from flux.store.statements import refusal, statements
+from flux.store.project_sql import execute
+from flux.store.statements import refusal
 
 __all__ = [
     "Applied", "Migration", "applied_project", "apply_project", "drop_expired", "ensure_partitions", "migrate",
@@ -32,25 +33,6 @@ FOLDER = Path(__file__).parent / "migrations"
 OLDEST_POSTGRES = 15
 # "flux" in ASCII: no other program is likely to use it for an advisory lock.
 LOCK_KEY = 0x666C7578
-
-# What a migration has SET stays with it: dumps begin with an empty search path, and the session that tables are looked
-# after on would find none any more, nor record their changes. The same holds for roles and temporary tables.
-TIDY = "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; DISCARD TEMP; SET LOCAL statement_timeout = 0"
-
-# A column that Flux' own row-level policies name can neither change its type nor go. They are made anew by the next
-# look at the tables (flux.store.protection); until then these are closed to raw SQL.
-LIFT = """
-SET LOCAL lock_timeout = '5s';
-DO $$
-DECLARE
-    made record;
-BEGIN
-    FOR made IN SELECT polname, polrelid::regclass AS relation FROM pg_policy WHERE starts_with(polname::text, 'flux_')
-    LOOP
-        EXECUTE format('DROP POLICY %I ON %s', made.polname, made.relation);
-    END LOOP;
-END $$;
-"""
 
 PREPARE = """
 CREATE SCHEMA IF NOT EXISTS flux;
@@ -182,7 +164,7 @@ async def _apply_missing(conn: Connection, migrations: list[Migration], folder: 
     whole = True
     for migration in missing:
         try:
-            await _execute(conn, migration.sql)
+            await execute(conn, migration.sql)
         except asyncpg.PostgresError as error:
             # It uses a label that one of those before it has added to an enumeration.
             if names and isinstance(error, asyncpg.UnsafeNewEnumValueUsageError):
@@ -195,23 +177,6 @@ async def _apply_missing(conn: Connection, migrations: list[Migration], folder: 
         names.append(migration.name)
     await policies.follow_renamed(conn, await read_schema(conn))
     return names, whole
-
-
-async def _execute(conn: Connection, sql: str) -> None:
-    """In nested transactions, so that an error can be reported on a connection that still works."""
-    if not any(statements(sql)):
-        return  # asyncpg fails at what Postgres has nothing to say to
-    try:
-        async with conn.transaction():
-            await conn.execute(sql)
-            await conn.execute(TIDY)
-    except (asyncpg.FeatureNotSupportedError, asyncpg.DependentObjectsStillExistError) as error:
-        if not re.search(r'policy "?flux_', str(error.detail)):
-            raise
-        async with conn.transaction():
-            await conn.execute(LIFT)
-            await conn.execute(sql)
-            await conn.execute(TIDY)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -57,7 +57,7 @@ def statements(sql: str) -> Iterator[tuple[int, list[str]]]:
     while match := _TOKEN.match(sql, at):
         at = match.end()
         if match["comment"]:
-            at = _behind_comment(sql, at)
+            at = behind_comment(sql, at)
         elif match["dollar"]:
             closing = sql.find(match[0], at)
             at = len(sql) if closing < 0 else closing + len(match[0])
@@ -84,8 +84,8 @@ def _nested(words: list[str], depth: int) -> int:
     return 0
 
 
-def _behind_comment(sql: str, at: int) -> int:
-    """Comments nest."""
+def behind_comment(sql: str, at: int) -> int:
+    """Where the comment ends that began right before `at`. They nest; one without an end is the rest."""
     depth = 1
     while depth and (edge := _COMMENT_EDGE.search(sql, at)):
         depth += 1 if edge[0] == "/*" else -1

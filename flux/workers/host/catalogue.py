@@ -57,7 +57,7 @@ class Catalogue:
         """Raises host errors as `run` does, when it has to be read and cannot be."""
         if self._known is None:
             await self.refresh(services)
-        elif (age := time.monotonic() - self._checked_at) > CHECK_S / 2:
+        elif (age := time.monotonic() - self._checked_at) > CHECK_S / 2:  # early, so that calls that go on never wait
             reading = self._reading or self._start(services, check=True)
             if age > CHECK_S:
                 await asyncio.shield(reading)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from flux.failure import HostError
+from flux.store.statements import behind_comment
 
 MAX_LENGTH = 256 * 1024  # longer statements carry data in their text, which belongs into parameters
 
@@ -95,12 +96,4 @@ def _skip(text: str) -> int:
         position = match.end() if match else position
         if not text.startswith("/*", position):
             return position
-        depth, position = 1, position + 2
-        while depth:
-            opening, closing = text.find("/*", position), text.find("*/", position)
-            if closing < 0:
-                return len(text)
-            if 0 <= opening < closing:
-                depth, position = depth + 1, opening + 2
-            else:
-                depth, position = depth - 1, closing + 2
+        position = behind_comment(text, position + 2)

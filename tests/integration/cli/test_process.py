@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from textwrap import dedent
 from typing import IO, Any
 
@@ -52,6 +53,19 @@ def test_output_that_nobody_reads(api: RecordedApi, spawn: Spawn, arguments: tup
     os.close(writing)
     process.wait(20)
     assert errors_of(process).read() == b""
+
+
+@pytest.mark.parametrize(("port", "told"), [("4543x", "'4543x'"), ("1", "Connection refused")])
+def test_a_server_that_reaches_no_postgres(tmp_path: Path, spawn: Spawn, port: str, told: str) -> None:
+    (tmp_path / "functions").mkdir()
+    url = f"postgresql://flux@127.0.0.1:{port}/app"
+    process = spawn("serve", "--port", "0", "--data", "data", cwd=tmp_path, env={"DATABASE_URL": url})
+    assert process.wait(20) == 2
+    first, *more = errors_of(process).read().decode().splitlines()
+    assert first.startswith("error: Cannot connect to Postgres: ")
+    assert told in first
+    assert first.endswith("Check DATABASE_URL. (USAGE)")
+    assert more == []
 
 
 @pytest.fixture
